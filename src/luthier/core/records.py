@@ -1,0 +1,203 @@
+"""The rows that travel between stages, and how they are written to and read from Parquet.
+
+Every record keeps its ``origin`` (``faq.csv:17``, ``textwrap.py:377``) to the end. Column types
+follow from the dataclass fields alone, so a file is read back exactly as it was written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from luthier.core.errors import StoreError
+
+Role = Literal["system", "user", "assistant"]
+Side = Literal["", "train", "validation", "test"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Document:
+    """One collected unit of text, before it is cut into passages.
+
+    Attributes:
+        id: Stable and unique among all documents (``textwrap.fill``, ``faq.csv:17``).
+        title: What a person would call it.
+        text: The text itself, never empty.
+        origin: ``file:line`` (or URL, ``table:key``) it was read from.
+        kind: ``module``, ``class``, ``function``, ``row``, ``text``.
+        group: What must stay on one side of the split together (often the parent document).
+        meta: Anything else the source knows, such as ``signature`` or ``parent``.
+    """
+
+    id: str
+    title: str
+    text: str
+    origin: str
+    kind: str
+    group: str
+    meta: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+    """A conversation whose last message is the answer to learn or to be measured against.
+
+    Attributes:
+        id: Stable and unique.
+        messages: At least a user and an assistant turn; the last is the assistant's.
+        origin: Where its answer stands (``file:line``).
+        group: Examples of one group are always on the same side of the split.
+        kind: What is asked for: ``fact``, ``form`` or the user's own tag. Reported apart.
+        document_id: The document the answer stands in, or "" if none.
+        side: ``train``, ``validation`` or ``test`` after the split, else "".
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    origin: str
+    group: str
+    kind: str
+    document_id: str = ""
+    side: Side = ""
+
+    @property
+    def question(self) -> str:
+        """The last user turn."""
+        return next(m.content for m in reversed(self.messages) if m.role == "user")
+
+    @property
+    def answer(self) -> str:
+        """The reference answer: the last message."""
+        return self.messages[-1].content
+
+    @property
+    def prompt(self) -> tuple[Message, ...]:
+        """All messages before the reference answer."""
+        return self.messages[:-1]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Passage:
+    """A slice of a document as it is indexed: ``document.text[start:end] == text``.
+
+    Attributes:
+        id: ``document_id#start``.
+        score: Retrieval score; 0 when not retrieved.
+    """
+
+    id: str
+    document_id: str
+    title: str
+    text: str
+    origin: str
+    start: int
+    end: int
+    score: float = 0.0
+
+
+Record = TypeVar("Record")
+
+
+def write_table(path: Path, rows: Iterable[object], record: type[Record]) -> int:
+    """Write records to a Parquet file and return how many were written.
+
+    Args:
+        path: The file to write.
+        rows: Instances of ``record``.
+        record: The dataclass; it decides the columns, also when there are no rows.
+    """
+    plain = [_plain(row) for row in rows]
+    table = pa.Table.from_pylist(plain, schema=schema_of(record))
+    pq.write_table(table, path, compression="zstd")
+    return len(plain)
+
+
+def read_table(path: Path, record: type[Record]) -> list[Record]:
+    """Read back what ``write_table`` wrote.
+
+    Raises:
+        StoreError: The file is missing, is not Parquet, or has other columns.
+    """
+    try:
+        rows = pq.read_table(path, partitioning=None).to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError(f"cannot read this table: {error}", where=str(path)) from error
+    hints = typing.get_type_hints(record)
+    try:
+        return [_build(record, row, hints) for row in rows]
+    except (TypeError, KeyError) as error:
+        raise StoreError(
+            f"this table does not hold {record.__name__} rows: {error}", where=str(path)
+        ) from error
+
+
+def schema_of(record: type[Any]) -> pa.Schema:
+    """The Arrow schema of a record dataclass."""
+    hints = typing.get_type_hints(record)
+    return pa.schema([(f.name, _arrow(hints[f.name])) for f in dataclasses.fields(record)])
+
+
+_SCALARS: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+def _arrow(hint: Any) -> pa.DataType:
+    if hint in _SCALARS:
+        return _SCALARS[hint]
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return pa.string()
+    if origin is tuple:
+        return pa.list_(_arrow(args[0]))
+    if origin is dict:
+        return pa.map_(_arrow(args[0]), _arrow(args[1]))
+    if origin in (typing.Union, types.UnionType):
+        return _arrow(next(a for a in args if a is not type(None)))
+    if dataclasses.is_dataclass(hint):
+        inner = typing.get_type_hints(hint)
+        return pa.struct([(f.name, _arrow(inner[f.name])) for f in dataclasses.fields(hint)])
+    raise TypeError(f"no Arrow type for {hint}")
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return list(value.items())
+    return value
+
+
+def _build(record: Any, row: dict[str, Any], hints: dict[str, Any]) -> Any:
+    return record(**{name: _typed(hints[name], value) for name, value in row.items()})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        return tuple(_typed(args[0], v) for v in value)
+    if origin is dict:
+        return dict(value)
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _build(hint, value, typing.get_type_hints(hint))
+    return value
