@@ -1,0 +1,98 @@
+"""The shape of the house: small files, small functions, a front file and tests for each room."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SRC = ROOT / "src" / "luthier"
+FILE_LINES = 400
+FUNCTION_LINES = 60
+
+FRONTS = {
+    "cli": "main.py",
+    "data": "prepare.py",
+    "evaluate": "compare.py",
+    "models": "load.py",
+    "monitor": "watch.py",
+    "rag": "index.py",
+    "serve": "serve.py",
+    "setup": "plan.py",
+    "tune": "tune.py",
+}
+
+# Source files that need no test file of their own, and what tests them instead. Keep it short.
+TESTED_ELSEWHERE: dict[str, str] = {}
+
+SOURCES = sorted(p.relative_to(SRC) for p in SRC.rglob("*.py") if p.name != "__init__.py")
+WRITTEN = sorted(
+    path
+    for folder in ("src", "tests", "tools", "benchmarks", "examples")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda p: str(p.relative_to(ROOT)))
+def test_files_are_short(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= FILE_LINES, f"{path.name} has {lines} lines, more than {FILE_LINES}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_functions_are_short(path: Path) -> None:
+    tree = ast.parse((SRC / path).read_text(encoding="utf-8"))
+    long = {
+        node.name: length
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES
+    }
+    assert not long, f"longer than {FUNCTION_LINES} lines: {long}"
+
+
+def test_every_room_has_its_front_file() -> None:
+    rooms = {p.parent.name for p in SRC.glob("*/__init__.py")} - {"core", "studio"}
+    assert rooms == set(FRONTS)
+    missing = [
+        f"{room}/{front}" for room, front in FRONTS.items() if not (SRC / room / front).exists()
+    ]
+    assert not missing
+
+
+def test_init_files_are_empty() -> None:
+    full = [p for p in SRC.rglob("*/__init__.py") if p.read_text(encoding="utf-8").strip()]
+    assert not full
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=str)
+def test_every_source_file_has_its_test_file(path: Path) -> None:
+    if str(path) in TESTED_ELSEWHERE:
+        return
+    own = ROOT / "tests" / path.parent / f"test_{path.name.lstrip('_')}"
+    assert own.exists(), f"write {own.relative_to(ROOT)}, or say in TESTED_ELSEWHERE what tests it"
+
+
+def test_exceptions_are_still_needed() -> None:
+    for name, where in TESTED_ELSEWHERE.items():
+        path = Path(name)
+        assert path in SOURCES, f"{name} is gone: take it off the list"
+        own = ROOT / "tests" / path.parent / f"test_{path.name.lstrip('_')}"
+        assert not own.exists(), f"{name} has its own test now: take it off the list"
+        stem = path.stem
+        text = (ROOT / where).read_text(encoding="utf-8")
+        assert stem in text or path.name[0] == "_", f"{where} does not speak of {stem}"
+        assert (ROOT / where).exists()
+
+
+def test_test_files_stand_beside_a_source_file() -> None:
+    names = {str(p.parent / p.name.lstrip("_")) for p in SOURCES}
+    strays = [
+        str(path.relative_to(ROOT))
+        for room in [*FRONTS, "core"]
+        for path in (ROOT / "tests" / room).rglob("test_*.py")
+        if f"{room}/{path.name.removeprefix('test_').lstrip('_')}" not in names
+    ]
+    assert not strays, f"no source file of that name: {strays}"
