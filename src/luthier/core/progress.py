@@ -92,16 +92,16 @@ class Terminal:
     def task(self, title: str, total: int | None = None) -> Iterator[Task]:
         """A bar; it stays on screen with its last note when done."""
         columns = (
-            TextColumn("  {task.description:<28}"),
+            TextColumn("  {task.description:<28}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with Bars(*columns, console=self.console, refresh_per_second=4) as bars:
             yield _Bar(bars, bars.add_task(title, total=total, note=""))
 
     def say(self, line: str) -> None:
         """Print a line above the bars."""
-        self.console.print(line, highlight=False)
+        self.console.print(line, highlight=False, markup=False, emoji=False)

@@ -7,9 +7,10 @@ follow from the dataclass fields alone, so a file is read back exactly as it was
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -137,7 +138,7 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
         rows = pq.read_table(path, partitioning=None).to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(f"cannot read this table: {error}", where=str(path)) from error
-    hints = typing.get_type_hints(record)
+    hints = _hints(record)
     try:
         return [_build(record, row, hints) for row in rows]
     except (TypeError, KeyError) as error:
@@ -148,7 +149,7 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
 
 def schema_of(record: type[Any]) -> pa.Schema:
     """The Arrow schema of a record dataclass."""
-    hints = typing.get_type_hints(record)
+    hints = _hints(record)
     return pa.schema([(f.name, _arrow(hints[f.name])) for f in dataclasses.fields(record)])
 
 
@@ -173,7 +174,7 @@ def _arrow(hint: Any) -> pa.DataType:
     if origin in (typing.Union, types.UnionType):
         return _arrow(next(a for a in args if a is not type(None)))
     if dataclasses.is_dataclass(hint):
-        inner = typing.get_type_hints(hint)
+        inner = _hints(hint)
         return pa.struct([(f.name, _arrow(inner[f.name])) for f in dataclasses.fields(hint)])
     raise TypeError(f"no Arrow type for {hint}")
 
@@ -188,16 +189,24 @@ def _plain(value: Any) -> Any:
     return value
 
 
+_hints: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)
+
+
 def _build(record: Any, row: dict[str, Any], hints: dict[str, Any]) -> Any:
     return record(**{name: _typed(hints[name], value) for name, value in row.items()})
 
 
 def _typed(hint: Any, value: Any) -> Any:
+    if hint in _SCALARS:
+        return value
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        inner = next(a for a in args if a is not type(None))
+        return None if value is None else _typed(inner, value)
     if origin is tuple:
         return tuple(_typed(args[0], v) for v in value)
     if origin is dict:
         return dict(value)
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return _build(hint, value, typing.get_type_hints(hint))
+        return _build(hint, value, _hints(hint))
     return value

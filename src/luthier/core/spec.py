@@ -18,7 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field
 class Spec(BaseModel):
     """Base of all settings: frozen, strict, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 def runtime(default: Any = ..., **kwargs: Any) -> Any:
@@ -42,6 +48,17 @@ def identity(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return value
+
+
+def everything(value: Any) -> Any:
+    """A value as plain JSON data, runtime fields included."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(k): everything(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [everything(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def digest_of(value: Any) -> str:

@@ -17,6 +17,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from luthier import __version__
-from luthier.core.errors import ResourceError, StoreError
-from luthier.core.spec import digest_of, identity
+from luthier.core.errors import LuthierError, ResourceError, StoreError
+from luthier.core.spec import Spec, digest_of, everything, identity
 
 MANIFEST = "manifest.json"
 Summary = Mapping[str, Any]
@@ -86,7 +87,8 @@ class Store:
             version: The stage's version: raised when it would write something else.
             inputs: Specs, other artifacts, or plain JSON (digests of sources).
             fill: Writes files into the folder it is given and returns a plain JSON summary.
-            recorded: Facts kept in the manifest that do not name the artifact.
+            recorded: Facts kept in the manifest that do not name the artifact. Specs among the
+                inputs are recorded in full there, runtime fields too.
             resumable: Keep the draft after a failure, so that ``fill`` can go on in it.
 
         Raises:
@@ -109,24 +111,25 @@ class Store:
             started = time.monotonic()
             try:
                 summary = dict(fill(draft))
+                manifest = {
+                    "stage": stage,
+                    "version": version,
+                    "digest": digest,
+                    "inputs": named,
+                    "recorded": {**_settings(inputs), **everything(dict(recorded or {}))},
+                    "summary": summary,
+                    "wall_s": round(time.monotonic() - started, 3),
+                    "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                    "luthier": __version__,
+                }
+                text = json.dumps(manifest, indent=2, ensure_ascii=False)
+                final.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(draft / MANIFEST, text)
+                os.replace(draft, final)
             except BaseException:
                 if not resumable:
                     shutil.rmtree(draft, ignore_errors=True)
                 raise
-            manifest = {
-                "stage": stage,
-                "version": version,
-                "digest": digest,
-                "inputs": named,
-                "recorded": identity(dict(recorded or {})),
-                "summary": summary,
-                "wall_s": round(time.monotonic() - started, 3),
-                "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "luthier": __version__,
-            }
-            write_atomic(draft / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False))
-            final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(draft, final)
         return self.open(name)
 
     def open(self, name: str) -> Artifact:
@@ -136,7 +139,8 @@ class Store:
             StoreError: No such artifact, several, or a damaged manifest.
         """
         folder = self.root / "artifacts"
-        found = [folder / name] if (folder / name).is_dir() else sorted(folder.glob(f"{name}*"))
+        whole = [p for p in self._finished() if p.name == name]
+        found = whole or [p for p in self._finished() if p.name.startswith(name)]
         if len(found) != 1:
             what = "no artifact" if not found else f"{len(found)} artifacts"
             raise StoreError(
@@ -146,8 +150,13 @@ class Store:
 
     def all(self) -> list[Artifact]:
         """Every finished artifact, oldest first."""
-        folders = [p.parent for p in (self.root / "artifacts").glob(f"*/{MANIFEST}")]
-        return [_read_manifest(p) for p in sorted(folders, key=lambda p: p.stat().st_mtime)]
+        return [
+            _read_manifest(p) for p in sorted(self._finished(), key=lambda p: p.stat().st_mtime)
+        ]
+
+    def _finished(self) -> list[Path]:
+        folders = sorted((self.root / "artifacts").glob("*"))
+        return [p for p in folders if not p.name.startswith(".") and (p / MANIFEST).is_file()]
 
     def keep(self, name: str, artifact: Artifact) -> None:
         """Name an artifact as a root: it and all it was made from survive ``collect_garbage``."""
@@ -156,11 +165,20 @@ class Store:
         write_atomic(folder / f"{name}.json", json.dumps({"artifact": artifact.name}))
 
     def kept(self) -> dict[str, str]:
-        """Roots by name."""
-        return {
-            p.stem: json.loads(p.read_text())["artifact"]
-            for p in sorted((self.root / "keep").glob("*.json"))
-        }
+        """Roots by name.
+
+        Raises:
+            StoreError: A root's file is damaged.
+        """
+        roots = {}
+        for path in sorted((self.root / "keep").glob("[!.]*.json")):
+            try:
+                roots[path.stem] = str(json.loads(path.read_text(encoding="utf-8"))["artifact"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(
+                    f"damaged root: {error}", where=str(path), mend="Delete this file."
+                ) from error
+        return roots
 
     def lineage(self, artifact: Artifact) -> list[Artifact]:
         """The artifact and everything it was made from, nearest first, each once."""
@@ -174,27 +192,31 @@ class Store:
         return list(seen.values())
 
     def collect_garbage(self, *, dry_run: bool = False) -> list[tuple[str, int]]:
-        """Delete artifacts no kept root refers to, and drafts nobody is filling.
+        """Delete artifacts no kept root refers to, and all drafts.
 
         Returns:
             (name, bytes) of what was deleted, or would be if ``dry_run``.
+
+        Raises:
+            StoreError: A process is making something here: its inputs are not kept yet.
         """
-        needed = {
-            a.name for root in self.kept().values() for a in self.lineage(self.open(root))
-        }
+        for lock in sorted((self.root / "locks").glob("*.lock")):
+            with self._lock(lock.stem):
+                pass
+        needed = {a.name for root in self.kept().values() for a in self.lineage(self.open(root))}
         gone = []
         for folder in sorted((self.root / "artifacts").glob("*")):
             if folder.name not in needed:
                 gone.append(self._delete(folder, dry_run))
         for draft in sorted((self.root / "drafts").glob("*")):
-            with contextlib.suppress(StoreError), self._lock(draft.name):
+            with self._lock(draft.name):
                 gone.append(self._delete(draft, dry_run))
         return gone
 
     def _delete(self, folder: Path, dry_run: bool) -> tuple[str, int]:
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         if not dry_run:
-            doomed = folder.with_name(f".{folder.name}.doomed")
+            doomed = folder.with_name(f".{folder.name.strip('.')}.{os.getpid()}")
             os.replace(folder, doomed)  # vanishes at once, deleted at leisure
             shutil.rmtree(doomed)
         return folder.name, size
@@ -208,15 +230,16 @@ class Store:
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 holder = os.read(descriptor, 32).decode(errors="replace").strip() or "unknown"
                 raise StoreError(
                     f"'{name}' is being made by another process (pid {holder})",
                     where=str(path),
                     mend="Wait until it has finished; the lock goes with the process.",
                 ) from error
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            with _disk_errors(self.root):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
             yield
         finally:
             os.close(descriptor)
@@ -251,6 +274,8 @@ def _input_identity(value: Any) -> Any:
         return {"artifact": value.name}
     if isinstance(value, list | tuple):
         return [_input_identity(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _input_identity(v) for k, v in value.items()}
     return identity(value)
 
 
@@ -274,20 +299,32 @@ def _read_manifest(folder: Path) -> Artifact:
         ) from error
 
 
+def _settings(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: everything(value) for name, value in inputs.items() if isinstance(value, Spec)}
+
+
 @contextlib.contextmanager
 def _disk_errors(root: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except LuthierError:
+        raise
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        where = str(getattr(error, "filename", None) or root)
+        if number in (errno.ENOSPC, errno.EDQUOT) or _FULL.search(str(error)):
             raise ResourceError(
                 "the disk is full",
-                where=str(error.filename or root),
+                where=where,
                 mend="Free some space (`luthier gc` deletes what no kept bundle needs) and run "
                 "again: finished stages are not remade.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise ResourceError(
-                "cannot write here", where=str(error.filename or root), mend="Check permissions."
+                "no permission", where=where, mend="Check who may read and write there."
             ) from error
         raise
+
+
+# Libraries written in Rust and C++ (Lance, safetensors, SQLite) raise their own errors.
+_FULL = re.compile(r"No space left on device|os error 28|database or disk is full")

@@ -1,0 +1,125 @@
+"""Records come back from Parquet exactly as they went in."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from luthier.core.errors import StoreError
+from luthier.core.records import (
+    Document,
+    Example,
+    Message,
+    Passage,
+    read_table,
+    schema_of,
+    write_table,
+)
+
+words = st.text(st.characters(exclude_categories=["Cs"]))
+messages = st.builds(Message, st.sampled_from(["system", "user", "assistant"]), words)
+documents = st.builds(
+    Document, words, words, words, words, words, words, st.dictionaries(words, words)
+)
+examples = st.builds(
+    Example,
+    words,
+    st.lists(messages, max_size=4).map(tuple),
+    words,
+    words,
+    words,
+    words,
+    st.sampled_from(["", "train", "validation", "test"]),
+)
+whole = st.integers(0, 2**62)
+passages = st.builds(
+    Passage, words, words, words, words, words, whole, whole, st.floats(allow_nan=False)
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Odd:
+    """Every other shape a field may have."""
+
+    flag: bool
+    maybe: int | None
+    message: Message | None
+    names: tuple[str, ...] | None
+    grid: tuple[tuple[float, ...], ...]
+
+
+odd = st.builds(
+    Odd,
+    st.booleans(),
+    st.none() | st.integers(-(2**62), 2**62),
+    st.none() | messages,
+    st.none() | st.lists(words, max_size=3).map(tuple),
+    st.lists(st.lists(st.floats(allow_nan=False), max_size=3).map(tuple), max_size=3).map(tuple),
+)
+
+
+def round_trip(rows: list[Any], record: type[Any]) -> list[Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        assert write_table(path, rows, record) == len(rows)
+        return read_table(path, record)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(documents, max_size=4),
+    st.lists(examples, max_size=4),
+    st.lists(passages, max_size=4),
+    st.lists(odd, max_size=4),
+)
+def test_round_trip(
+    some: list[Document], more: list[Example], cut: list[Passage], rest: list[Odd]
+) -> None:
+    assert round_trip(some, Document) == some
+    assert round_trip(more, Example) == more
+    assert round_trip(cut, Passage) == cut
+    assert round_trip(rest, Odd) == rest
+
+
+def test_an_empty_table_has_the_same_columns(tmp_path: Path) -> None:
+    write_table(tmp_path / "none.parquet", [], Example)
+    assert read_table(tmp_path / "none.parquet", Example) == []
+    assert schema_of(Example).names == [f.name for f in dataclasses.fields(Example)]
+
+
+def test_question_answer_and_prompt() -> None:
+    turns = (
+        Message("system", "be brief"),
+        Message("user", "a?"),
+        Message("assistant", "A"),
+        Message("user", "b?"),
+        Message("assistant", "B"),
+    )
+    example = Example("1", turns, "f:1", "g", "fact")
+    assert (example.question, example.answer, example.prompt) == ("b?", "B", turns[:4])
+
+
+def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    with pytest.raises(StoreError, match="cannot read this table"):
+        read_table(path, Message)
+    path.write_bytes(b"not parquet at all")
+    with pytest.raises(StoreError, match="cannot read this table"):
+        read_table(path, Message)
+    write_table(path, [Message("user", "hi")], Message)
+    with pytest.raises(StoreError, match="does not hold Document rows"):
+        read_table(path, Document)
+
+
+def test_a_field_without_an_arrow_type_is_named() -> None:
+    @dataclasses.dataclass
+    class Strange:
+        thing: complex
+
+    with pytest.raises(TypeError, match="no Arrow type for"):
+        schema_of(Strange)
