@@ -13,6 +13,8 @@ from types import ModuleType
 import click
 import pytest
 
+from luthier.config import load
+
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src" / "luthier"
 PAGES = [
@@ -20,6 +22,9 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     *sorted(p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts),
 ]
+
+# What a part of a project file shown alone is put beneath.
+SMALLEST = "name: page\ndata:\n  sources: [{kind: pydoc}]\n"
 
 
 def _load(path: Path) -> ModuleType:
@@ -94,6 +99,23 @@ def _check_command(line: str, known: dict[str, click.Command]) -> None:
     options = {opt for parameter in known[name].params for opt in parameter.opts} | {"--help"}
     unknown = [w for w in words if w.startswith("-") and w.split("=")[0] not in options]
     assert not unknown, f"no such option: {unknown} in {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_project_files_in_the_pages_are_valid(page: Path, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    for block in blocks:
+        whole = block if "name:" in block else SMALLEST + block
+        path = tmp_path / "luthier.yaml"
+        path.write_text(whole, encoding="utf-8")
+        load(path, ())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_between_pages_hold(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    broken = [link for link in links if not (page.parent / link).exists()]
+    assert not broken
 
 
 @pytest.mark.parametrize("path", sorted(SRC.rglob("*.py")), ids=lambda p: str(p.relative_to(SRC)))

@@ -21,6 +21,10 @@ from luthier.core.errors import LuthierError
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by tools/make_reference.py (`make reference`): do not edit. -->\n"
 LONGEST_DEFAULT = 60
+RUNTIME = (
+    "Settings marked *runtime* cannot change the numbers: they stay out of the names of "
+    "artifacts, so changing one remakes nothing.\n"
+)
 
 Schema = dict[str, Any]
 
@@ -53,16 +57,22 @@ def cli_page() -> str:
 def sections() -> list[tuple[str, Schema]]:
     """Every Spec reachable from the project file: its path (``data.split``) and its schema."""
     schema = Project.model_json_schema()
-    found: list[tuple[str, Schema]] = [("", schema)]
-    seen: set[str] = set()
-    for path, section in found:  # grows while it is read: breadth first
-        for key, field in section.get("properties", {}).items():
-            for reference, suffix in _references(field):
-                if reference not in seen:
-                    seen.add(reference)
-                    name = f"{path}.{key}{suffix}" if path else f"{key}{suffix}"
-                    found.append((name, schema["$defs"][reference]))
-    return [(path, section) for path, section in found if "properties" in section]
+    found = {"": ("", schema)}
+    _descend("", schema, schema.get("$defs", {}), found)
+    return list(found.values())
+
+
+def _descend(
+    path: str, section: Schema, specs: dict[str, Schema], found: dict[str, tuple[str, Schema]]
+) -> None:
+    """Add the Specs below ``section``, each once, every one followed by those below it."""
+    for key, field in section["properties"].items():
+        for reference, suffix in _references(field):
+            spec = specs[reference]
+            if reference not in found and "properties" in spec:
+                name = f"{path}.{key}{suffix}" if path else f"{key}{suffix}"
+                found[reference] = (name, spec)
+                _descend(name, spec, specs, found)
 
 
 def settings() -> Iterator[tuple[str, Schema]]:
@@ -90,8 +100,7 @@ def config_page() -> str:
     parts = [
         MADE,
         "# The project file\n",
-        "Settings marked *runtime* cannot change the numbers: they stay out of the names of "
-        "artifacts, so changing one remakes nothing.\n",
+        RUNTIME,
     ]
     for path, section in sections():
         parts.append(f"## `{path}`\n" if path else "## Top level\n")
@@ -127,12 +136,14 @@ def _meaning(field: Schema) -> str:
 
 def _default(field: Schema) -> str:
     if "default" not in field:
-        return "see there"
+        return "as below"
     value = field["default"]
+    if isinstance(value, dict) and _type(field) == "section":
+        return "as below"
     if value is None:
         return "none"
     text = json.dumps(value, ensure_ascii=False)
-    return f"`{text}`" if len(text) <= LONGEST_DEFAULT else "see there"
+    return f"`{text[:LONGEST_DEFAULT]}{'…' if len(text) > LONGEST_DEFAULT else ''}`"
 
 
 def _type(field: Schema) -> str:
