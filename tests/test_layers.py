@@ -21,7 +21,7 @@ SOURCES = sorted(SRC.rglob("*.py"))
 EXTRAS = {
     "core": [],
     "data": ["data"],
-    "models": ["tune"],
+    "models": ["models"],
     "setup": ["tune"],
     "tune": ["tune"],
     "rag": ["rag"],
@@ -56,8 +56,14 @@ def _declared(extras: list[str]) -> set[str]:
     lines = list(PROJECT["dependencies"])
     for extra in extras:
         lines += PROJECT["optional-dependencies"][extra]
-    names = {re.split(r"[<>=~!\[; ]", line)[0] for line in lines}
-    return {IMPORT_NAMES.get(name, name.replace("-", "_")) for name in names}
+    names = set()
+    for line in lines:
+        if line.startswith("luthier["):
+            names |= _declared(line[len("luthier[") :].rstrip("]").split(","))
+        else:
+            name = re.split(r"[<>=~!\[; ]", line)[0]
+            names.add(IMPORT_NAMES.get(name, name.replace("-", "_")))
+    return names
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(SRC)))
