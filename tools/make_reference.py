@@ -138,7 +138,7 @@ def _default(field: Schema) -> str:
     if "default" not in field:
         return "as below"
     value = field["default"]
-    if isinstance(value, dict) and _type(field) == "section":
+    if isinstance(value, dict) and "section" in _type(field):
         return "as below"
     if value is None:
         return "none"
