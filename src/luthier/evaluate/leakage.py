@@ -1,0 +1,255 @@
+"""Do test questions stand in what was trained on, or word for word in the retrieval corpus?
+
+Three parties are held against each other: training rows, test items, and the documents that
+retrieval searches. A shared document is expected with retrieval and only counted; a shared
+group, row or question is a leak.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+from luthier.core.errors import LeakageError
+from luthier.core.records import Document, Example
+from luthier.evaluate.metrics import words
+
+NEAR = 0.8
+"""Weighted Jaccard similarity from which two rows count as near-duplicates."""
+SHORTEST_QUESTION = 5
+"""Words a question needs to be sought in the corpus: shorter ones stand in prose by chance."""
+
+Kind = Literal["same", "same but for case and punctuation", "near-duplicate", "in the corpus"]
+Shingle = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Overlap:
+    """A test item and what it was found in.
+
+    Attributes:
+        kind: How much alike they are.
+        test_id: The test item.
+        test_origin: Where it came from.
+        other_id: The training row or document.
+        other_origin: Where that came from.
+        similarity: 1 for equality, else the weighted Jaccard similarity.
+        text: The test question.
+    """
+
+    kind: Kind
+    test_id: str
+    test_origin: str
+    other_id: str
+    other_origin: str
+    similarity: float
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LeakageReport:
+    """What the three parties share.
+
+    Attributes:
+        train_rows: Rows looked at, training and validation.
+        test_items: Items looked at.
+        documents: Documents of the retrieval corpus looked at.
+        overlaps: Test items alike to a training row (at most one line for each item).
+        shared_groups: Groups with rows on both sides.
+        questions_in_corpus: Test questions word for word in a document.
+        sources_in_corpus: Test items whose document can be retrieved: expected with retrieval.
+        too_short: Questions not sought in the corpus, having fewer than five words.
+    """
+
+    train_rows: int
+    test_items: int
+    documents: int
+    overlaps: tuple[Overlap, ...]
+    shared_groups: tuple[str, ...]
+    questions_in_corpus: tuple[Overlap, ...]
+    sources_in_corpus: int
+    too_short: int
+
+    @property
+    def leaks(self) -> bool:
+        """Whether any finding makes the comparison worthless."""
+        return bool(self.overlaps or self.shared_groups or self.questions_in_corpus)
+
+    def lines(self) -> list[str]:
+        """The findings in words, one sentence each."""
+        counts = Counter(overlap.kind for overlap in self.overlaps)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+        found = f" ({kinds})" if kinds else ""
+        sought = self.test_items - self.too_short
+        short = f" ({self.too_short} too short to tell)" if self.too_short else ""
+        rows, corpus = len(self.overlaps), len(self.questions_in_corpus)
+        return [
+            f"{rows} of {self.test_items} test items are like one of {self.train_rows} rows{found}",
+            f"{len(self.shared_groups)} groups have rows on both sides",
+            f"{corpus} of {sought} questions stand in one of {self.documents} documents{short}",
+            f"{self.sources_in_corpus} of {self.test_items} test documents are in the corpus",
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON data: the fields, ``leaks`` and ``lines``."""
+        return {**dataclasses.asdict(self), "leaks": self.leaks, "lines": self.lines()}
+
+    def require_clean(self) -> None:
+        """Pass if nothing leaks.
+
+        Raises:
+            LeakageError: Something does; names the first finding.
+        """
+        if not self.leaks:
+            return
+        first = next(iter((*self.overlaps, *self.questions_in_corpus)), None)
+        example = (
+            f" First: '{first.text[:80]}' is {first.kind}: {first.other_id} ({first.other_origin})."
+            if first
+            else f" First group: '{self.shared_groups[0]}'."
+        )
+        raise LeakageError(
+            "the test side leaks: " + "; ".join(self.lines()[:3]) + "." + example,
+            where=first.test_origin if first else "",
+            mend="Remove the duplicates, or give rows that belong together one group.",
+        )
+
+
+def check(
+    train: Sequence[Example], test: Sequence[Example], documents: Sequence[Document]
+) -> LeakageReport:
+    """Look for test items in training rows and in the retrieval corpus.
+
+    Rows are alike if the questions (all turns but the system's) are the same, or question and
+    answer are but for case and punctuation, or if the weighted Jaccard similarity of their word
+    pairs reaches 0.8. Word pairs weigh ln(1 + rows / rows that have it), so questions made from
+    one template are not taken for duplicates on its account. The search is exact: a prefix
+    filter (Chaudhuri, Ganti & Kaushik 2006; Bayardo, Ma & Srikant 2007) skips only pairs that
+    cannot reach the threshold.
+
+    Args:
+        train: Training and validation rows.
+        test: Test items.
+        documents: What retrieval searches; empty without retrieval.
+    """
+    groups = {row.group for row in train} & {item.group for item in test}
+    corpus, too_short = _in_corpus(test, documents)
+    ids = {document.id for document in documents}
+    return LeakageReport(
+        train_rows=len(train),
+        test_items=len(test),
+        documents=len(documents),
+        overlaps=tuple(_overlaps(train, test)),
+        shared_groups=tuple(sorted(groups - {""})),
+        questions_in_corpus=tuple(corpus),
+        sources_in_corpus=sum(item.document_id in ids for item in test),
+        too_short=too_short,
+    )
+
+
+def _prompt(example: Example) -> str:
+    return "\n".join(m.content for m in example.prompt if m.role != "system")
+
+
+def _loose(example: Example) -> Shingle:
+    return tuple(words(f"{_prompt(example)}\n{example.answer}"))
+
+
+def _overlaps(train: Sequence[Example], test: Sequence[Example]) -> Iterator[Overlap]:
+    exact = {_prompt(row): row for row in train}
+    loose = {_loose(row): row for row in train}
+    loose.pop((), None)  # rows without words are equal only if they are the same
+    near = _near(train, test)
+    for item in test:
+        row = exact.get(_prompt(item))
+        if row is not None:
+            yield _overlap("same", item, row.id, row.origin)
+            continue
+        row = loose.get(_loose(item))
+        if row is not None:
+            yield _overlap("same but for case and punctuation", item, row.id, row.origin)
+        elif item.id in near:
+            row, similarity = near[item.id]
+            yield _overlap("near-duplicate", item, row.id, row.origin, similarity)
+
+
+def _overlap(
+    kind: Kind, item: Example, other_id: str, other_origin: str, similarity: float = 1.0
+) -> Overlap:
+    return Overlap(kind, item.id, item.origin, other_id, other_origin, similarity, item.question)
+
+
+def _near(train: Sequence[Example], test: Sequence[Example]) -> dict[str, tuple[Example, float]]:
+    """The most similar training row of each test item, where it reaches the threshold."""
+    train_sets = [_shingles(row) for row in train]
+    test_sets = [_shingles(item) for item in test]
+    frequency = Counter(shingle for one in (*train_sets, *test_sets) for shingle in one)
+    rows = len(train_sets) + len(test_sets)
+    weight = {shingle: math.log1p(rows / count) for shingle, count in frequency.items()}
+    holders: defaultdict[Shingle, list[int]] = defaultdict(list)
+    for number, shingles in enumerate(train_sets):
+        for shingle in _prefix(shingles, weight):
+            holders[shingle].append(number)
+    found = {}
+    for item, shingles in zip(test, test_sets, strict=True):
+        candidates = {n for shingle in _prefix(shingles, weight) for n in holders[shingle]}
+        scored = [(_jaccard(shingles, train_sets[n], weight), n) for n in candidates]
+        similarity, best = max(scored, default=(0.0, -1))
+        if similarity >= NEAR:
+            found[item.id] = (train[best], similarity)
+    return found
+
+
+def _shingles(example: Example) -> frozenset[Shingle]:
+    text = _loose(example)
+    return frozenset(itertools.pairwise(text)) or frozenset({text})
+
+
+def _prefix(shingles: Iterable[Shingle], weight: Mapping[Shingle, float]) -> list[Shingle]:
+    """The heaviest shingles, of which two similar rows must share at least one.
+
+    With similarity of at least t, the shared weight is at least t times the weight of either
+    row. So it cannot all lie in a row's lightest shingles that together weigh less than that.
+    """
+    ordered = sorted(shingles, key=lambda s: (-weight[s], s))
+    rest = sum(weight[s] for s in ordered)
+    needed = NEAR * rest - 1e-9
+    prefix = []
+    for shingle in ordered:
+        if rest < needed:
+            break
+        prefix.append(shingle)
+        rest -= weight[shingle]
+    return prefix
+
+
+def _jaccard(
+    first: frozenset[Shingle], second: frozenset[Shingle], weight: Mapping[Shingle, float]
+) -> float:
+    shared = sum(weight[s] for s in first & second)
+    return shared / sum(weight[s] for s in first | second)
+
+
+def _in_corpus(test: Sequence[Example], documents: Sequence[Document]) -> tuple[list[Overlap], int]:
+    """Questions word for word in a document, by the first words of each question."""
+    openings: defaultdict[Shingle, list[tuple[Example, list[str]]]] = defaultdict(list)
+    too_short = 0
+    for item in test:
+        question = words(item.question)
+        if len(question) < SHORTEST_QUESTION:
+            too_short += 1
+        else:
+            openings[tuple(question[:SHORTEST_QUESTION])].append((item, question))
+    found: dict[str, Overlap] = {}
+    for document in documents if openings else ():
+        text = words(f"{document.title}\n{document.text}")
+        windows = zip(*(text[i:] for i in range(SHORTEST_QUESTION)), strict=False)
+        for start, window in enumerate(windows):
+            for item, question in openings.get(window, ()):
+                if item.id not in found and text[start : start + len(question)] == question:
+                    found[item.id] = _overlap("in the corpus", item, document.id, document.origin)
+    return list(found.values()), too_short
