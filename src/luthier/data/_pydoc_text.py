@@ -1,0 +1,200 @@
+"""Docstrings and signatures as plain text: what the ``pydoc`` source writes into documents.
+
+Runs inside the worker process, so it imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import re
+import sys
+from typing import Any
+
+MAX_DEFAULT_CHARS = 40
+MAX_SIGNATURE_CHARS = 400
+UNKNOWN_DEFAULT = "..."
+
+_ROLE = re.compile(r":(?:[a-zA-Z][\w+-]*:){0,2}[a-zA-Z][\w+-]*:`([^`\n]*(?:\n[^`\n]*)?)`")
+_ROLE_TARGET = re.compile(r"^(.*?)\s*<[^<>]*>$", re.DOTALL)
+_DOUBLE_TICKS = re.compile(r"``([^`\n]+(?:\n[^`\n]+)?)``")
+_SINGLE_TICKS = re.compile(r"(?<![\w`])`([^`\n]+)`_{0,2}(?![\w`])")
+_BOLD = re.compile(r"(?<![\w*])\*\*([A-Za-z][^*\n]*?)\*\*(?![\w*])")
+_ITALIC = re.compile(r"(?<![\w*(,])\*([A-Za-z_]\w*)\*(?![\w*])")
+_VERSION_NOTE = re.compile(
+    r"^[ \t]*\.\. (?:versionadded|versionchanged|index|seealso|currentmodule|only|rubric|plot|"
+    r"_[^:\n]+|autosummary|toctree|highlight)::?[^\n]*\n?(?=[ \t]*(?:\n|\S)|\Z)",
+    re.MULTILINE,
+)
+_ADMONITION = re.compile(
+    r"^([ \t]*)\.\. (note|warning|tip|important|caution|attention|deprecated|math|code-block|"
+    r"code|admonition)::[ \t]*",
+    re.MULTILINE,
+)
+_BLANKS = re.compile(r"\n{3,}")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|cf|fig|no|approx|resp|al|dr|mr|st|eq|sec|ref|w\.r\.t|a\.k\.a|"
+    r"incl|esp|max|min|std|dept|vol|pp|ed|eds|inc|jr|sr)|(?:^|[\s(])[A-Za-z])\.$",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s+[\"'(\[]?[A-Z0-9`_*]|\s*$)")
+
+
+def clean_doc(doc: str) -> str:
+    """A docstring without indentation, reStructuredText roles, ticks and version notes.
+
+    Code keeps its words: ``:class:`~a.B``` becomes ``a.B``, double ticks vanish. What answers are
+    checked against is this text, so they never carry markup that the document lacks.
+    """
+    text = inspect.cleandoc(doc).replace("\r\n", "\n").replace("\t", "    ")
+    text = _ROLE.sub(_role_text, text)
+    text = _DOUBLE_TICKS.sub(r"\1", text)
+    text = _SINGLE_TICKS.sub(_tick_text, text)
+    text = _BOLD.sub(r"\1", text)
+    text = _ITALIC.sub(r"\1", text)
+    text = _VERSION_NOTE.sub("", text)
+    text = _ADMONITION.sub(_admonition_text, text)
+    lines = [line.rstrip() for line in text.split("\n")]
+    return _BLANKS.sub("\n\n", "\n".join(lines)).strip()
+
+
+def _role_text(match: re.Match[str]) -> str:
+    inner = match.group(1)
+    named = _ROLE_TARGET.match(inner)
+    return (named.group(1) if named and named.group(1) else inner).lstrip("~!")
+
+
+def _tick_text(match: re.Match[str]) -> str:
+    named = _ROLE_TARGET.match(match.group(1))
+    return named.group(1) if named and named.group(1) else match.group(1).lstrip("~!")
+
+
+def _admonition_text(match: re.Match[str]) -> str:
+    indent, name = match.groups()
+    if name in ("math", "code-block", "code", "admonition"):
+        return indent
+    return f"{indent}{name.capitalize()}: "
+
+
+def split_signature_line(doc: str, name: str) -> tuple[str, str]:
+    """Split a leading ``fill(text) -> str`` line off a docstring.
+
+    Args:
+        doc: The docstring, unindented.
+        name: The object's bare name.
+
+    Returns:
+        (the part from the opening parenthesis on, the rest); ("", doc) if there is none. A
+        trailing ``-- description`` on the line stays in the rest.
+    """
+    head, _, rest = doc.partition("\n")
+    match = re.match(
+        rf"^(?:\w+\.)*{re.escape(name)}(\(.*?\)(?:\s*->\s*[^\n]*?)?)(?:\s+--?\s+(.*))?$", head
+    )
+    if match is None or not _balanced(match.group(1)):
+        return "", doc
+    said = match.group(2) or ""
+    return match.group(1).strip(), f"{said}\n{rest}".strip() if said else rest.strip()
+
+
+def _balanced(text: str) -> bool:
+    return text.count("(") == text.count(")") and text.count("[") == text.count("]")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of one paragraph, its lines joined by single spaces."""
+    flat = " ".join(text.split())
+    found, start = [], 0
+    for match in _SENTENCE_END.finditer(flat):
+        piece = flat[start : match.end()].strip()
+        if piece and not _ABBREVIATION.search(piece):
+            found.append(piece)
+            start = match.end()
+    tail = flat[start:].strip()
+    return [*found, tail] if tail else found
+
+
+def first_sentence(doc: str) -> str:
+    """The first sentence of a docstring's first paragraph, on one line; "" if it has none."""
+    for paragraph in doc.split("\n\n"):
+        lines = paragraph.strip().split("\n")
+        if lines and not re.fullmatch(r"[=\-~^*#+ ]*", lines[0]):
+            prose = [line for line in lines if not re.fullmatch(r"\s*[=\-~^*#+]{3,}\s*", line)]
+            return (sentences("\n".join(prose)) or [""])[0]
+    return ""
+
+
+def signature_text(obj: Any, *, drop_first: bool) -> str:
+    """``(text, width=70, **kwargs)``: names and defaults without annotations.
+
+    Args:
+        obj: A callable.
+        drop_first: Leave out the first parameter (``self``).
+
+    Returns:
+        The signature, or "" if Python can't tell it or it is very long.
+    """
+    if inspect.isclass(obj) and _takes_nothing(obj):
+        return ""
+    try:
+        signature = inspect.signature(obj)
+        parameters = list(signature.parameters.values())
+        if drop_first and parameters and parameters[0].kind is not inspect.Parameter.KEYWORD_ONLY:
+            if parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+                parameters = parameters[1:]
+        text = _join_parameters(parameters)
+    except Exception:  # foreign objects: a signature may run any code of theirs
+        return ""
+    if inspect.isclass(obj) and text in ("(*args, **kwargs)", "(*args)"):
+        return ""
+    return text if len(text) <= MAX_SIGNATURE_CHARS else ""
+
+
+def _takes_nothing(cls: type) -> bool:
+    plain = cls.__init__ is object.__init__ and cls.__new__ is object.__new__
+    return plain or issubclass(cls, enum.Enum)
+
+
+def _join_parameters(parameters: list[inspect.Parameter]) -> str:
+    kinds = inspect.Parameter
+    pieces: list[str] = []
+    before: Any = None
+    starred = False
+    for one in parameters:
+        if before is kinds.POSITIONAL_ONLY and one.kind is not kinds.POSITIONAL_ONLY:
+            pieces.append("/")
+        if one.kind is kinds.KEYWORD_ONLY and not starred:
+            pieces.append("*")
+            starred = True
+        if one.kind is kinds.VAR_POSITIONAL:
+            pieces.append(f"*{one.name}")
+            starred = True
+        elif one.kind is kinds.VAR_KEYWORD:
+            pieces.append(f"**{one.name}")
+        elif one.default is kinds.empty:
+            pieces.append(one.name)
+        else:
+            pieces.append(f"{one.name}={default_text(one.default)}")
+        before = one.kind
+    if before is kinds.POSITIONAL_ONLY:
+        pieces.append("/")
+    return f"({', '.join(pieces)})"
+
+
+def default_text(value: Any) -> str:
+    """A default as Python source, or ``...`` where it cannot be written shortly and for good."""
+    if isinstance(value, enum.Enum):
+        text = f"{type(value).__name__}.{value.name}"
+    elif inspect.isclass(value) or inspect.isroutine(value):
+        text = str(getattr(value, "__qualname__", UNKNOWN_DEFAULT))
+    else:
+        text = repr(value)
+    unfit = "<" in text and not text.startswith(("'", '"', "b'"))
+    local = any(place in text for place in {sys.prefix, sys.base_prefix} if len(place) > 1)
+    if unfit or local or "\n" in text or len(text) > MAX_DEFAULT_CHARS or not text.isprintable():
+        return UNKNOWN_DEFAULT
+    try:
+        compile(text, "default", "eval")
+    except (SyntaxError, ValueError):
+        return UNKNOWN_DEFAULT
+    return text
