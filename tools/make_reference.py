@@ -26,6 +26,8 @@ RUNTIME = (
     "artifacts, so changing one remakes nothing.\n"
 )
 
+NUMBERS = ("integer", "number")
+
 Schema = dict[str, Any]
 
 
@@ -48,7 +50,8 @@ def cli_page() -> str:
     """The help text of every command, as a terminal of 88 columns shows it."""
     parts = [MADE, "# Commands\n"]
     for name, command in commands():
-        context = click.Context(command, info_name=name, terminal_width=88, max_content_width=88)
+        settings = {**command.context_settings, "terminal_width": 88, "max_content_width": 88}
+        context = click.Context(command, info_name=name, **settings)
         level = "##" if name.count(" ") < 2 else "###"
         parts.append(f"{level} `{name}`\n\n```text\n{command.get_help(context).strip()}\n```\n")
     return "\n".join(parts)
@@ -105,7 +108,7 @@ def config_page() -> str:
     for path, section in sections():
         parts.append(f"## `{path}`\n" if path else "## Top level\n")
         if section.get("description"):
-            parts.append(inspect.cleandoc(section["description"]) + "\n")
+            parts.append(_markdown(inspect.cleandoc(section["description"])) + "\n")
         parts.append("| setting | type | default | meaning |\n|---|---|---|---|")
         required = set(section.get("required", ()))
         for key, field in section["properties"].items():
@@ -116,22 +119,33 @@ def config_page() -> str:
 
 
 def _meaning(field: Schema) -> str:
-    text = " ".join(field.get("description", "").split()).replace("|", "\\|")
+    text = _markdown(" ".join(field.get("description", "").split())).replace("|", "\\|")
     if "const" in field and not text:
         text = "Chooses this kind."
+    numbers = [field, *(b for b in field.get("anyOf", ()) if b.get("type") in NUMBERS)]
     limits = [
-        f"{sign} {field[key]:g}"
+        f"{sign} {_plain(branch[key])}"
+        for branch in numbers
         for key, sign in (
             ("minimum", "≥"),
             ("exclusiveMinimum", ">"),
             ("maximum", "≤"),
             ("exclusiveMaximum", "<"),
         )
-        if key in field
+        if key in branch
     ]
     if limits:
         text += f" ({', '.join(limits)})"
     return f"{text} *runtime*" if field.get("runtime") else text
+
+
+def _markdown(text: str) -> str:
+    """Docstrings quote code with two backticks, Markdown with one."""
+    return text.replace("``", "`")
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
 
 
 def _default(field: Schema) -> str:
@@ -156,6 +170,10 @@ def _type(field: Schema) -> str:
     if branches := field.get("anyOf") or field.get("oneOf"):
         names = [_type(b) for b in branches if b.get("type") != "null"]
         return " or ".join(dict.fromkeys(names))
+    if items := field.get("prefixItems"):
+        return f"list of {len(items)}, each {_type(items[0])}"
+    if field.get("type") == "array" and "enum" in field.get("items", {}):
+        return f"list, each {_type(field['items'])}"
     if field.get("type") == "array":
         return f"list of {_type(field.get('items', {}))}"
     if field.get("type") == "object":
