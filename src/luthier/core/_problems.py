@@ -78,7 +78,11 @@ def explain(cls: type[BaseModel], errors: Iterable[Any]) -> list[Problem]:
                 found[path] = error["input"]
             expected.setdefault(path, []).append(_expected(cls, error, path))
     problems += [Problem(p, "required, but missing") for p in missing if p not in meant]
+    told = [*(p.path for p in problems), *expected]
     for path, words in expected.items():
+        inside = any(p[: len(path)] == path and len(p) > len(path) for p in told)
+        if isinstance(found[path], _Count) and inside:
+            continue  # pydantic counts only the entries that are right
         problems.append(Problem(path, _expectation(words, found[path])))
     return problems
 
@@ -156,6 +160,8 @@ def _expected(cls: type[BaseModel], error: Mapping[str, Any], path: KeyPath) -> 
         number = context[key]
         plain = words.replace("entries", "entry").replace("characters", "character")
         return (plain if number == 1 else words).format(number)
+    if kind == "string_pattern_mismatch":
+        return f"text like {context['pattern']}"
     if kind == "literal_error":
         return str(context["expected"])
     if kind == "union_tag_invalid":

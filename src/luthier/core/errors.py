@@ -1,14 +1,14 @@
 """Every error a user can meet: what went wrong, where, how to mend it, and an exit code.
 
-    LuthierError (1)
-    ├── ConfigError (2)      the project file or an option
-    ├── DataError (3)        rows, files, sources
-    ├── LeakageError (4)     test rows reached training or a limit of the ledger was passed
-    ├── ModelError (5)       a model folder, template or checkpoint
-    ├── TuneError (6)        the training loop
-    ├── StoreError (7)       the artifact store: locked, damaged, missing
-    ├── ResourceError (8)    disk, memory, a missing optional library
-    └── ServeError (9)       bundle refused, port taken
+LuthierError (1)
+├── ConfigError (2)      the project file or an option
+├── DataError (3)        rows, files, sources
+├── LeakageError (4)     test rows reached training or a limit of the ledger was passed
+├── ModelError (5)       a model folder, template or checkpoint
+├── TuneError (6)        the training loop
+├── StoreError (7)       the artifact store: locked, damaged, missing
+├── ResourceError (8)    disk, memory, a missing optional library
+└── ServeError (9)       bundle refused, port taken
 """
 
 from __future__ import annotations

@@ -1,0 +1,35 @@
+"""``luthier gc``: delete what no kept bundle needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from luthier.cli.show import human_size, store_option
+
+
+@click.command()
+@store_option
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was deleted as JSON.")
+def command(root: Path, dry_run: bool, as_json: bool) -> None:
+    """Delete what no kept bundle needs.
+
+    The last bundle of each project is kept, with everything it was made from. Unfinished drafts
+    go too, so a stopped training starts anew after this.
+    """
+    from luthier.core.store import Store
+
+    gone = Store(root).collect_garbage(dry_run=dry_run)
+    if as_json:
+        import json
+
+        click.echo(json.dumps([{"name": name, "bytes": size} for name, size in gone], indent=2))
+        return
+    for name, size in gone:
+        click.echo(f"{human_size(size):>10}  {name}")
+    total = human_size(sum(size for _, size in gone))
+    verb = "would be" if dry_run else "were"
+    things = "1 folder" if len(gone) == 1 else f"{len(gone)} folders"
+    click.echo(f"{things} {verb} deleted, {total} in all" if gone else "nothing to delete")

@@ -1,0 +1,129 @@
+"""The project file: the Specs of all stages, side by side, and the rules between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+from luthier.core.spec import Spec
+from luthier.core.yaml import read_spec
+from luthier.data.prepare import DataSpec
+from luthier.evaluate.compare import EvaluateSpec
+from luthier.models.load import ModelSpec
+from luthier.monitor.watch import MonitorSpec
+from luthier.rag.index import RagSpec
+from luthier.serve.serve import ServeSpec
+from luthier.setup.plan import SetupSpec
+from luthier.tune.tune import TuneSpec
+
+SHORTHANDS = {"model": "name"}  # `model: starter` means `model: {name: starter}`
+
+
+class Project(Spec):
+    """One project: what is read, tuned, indexed, compared, served and watched."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    """What bundles and reports are called: letters, digits, ``.``, ``-`` and ``_``."""
+    store: str = Field(".luthier", min_length=1, json_schema_extra={"runtime": True})
+    """Folder of everything made, relative to the project file."""
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Of every random choice: split, initial weights, order of rows, resampling."""
+    data: DataSpec
+    """Stage 1: where rows come from, which questions are made of them, how they are split."""
+    model: ModelSpec = ModelSpec()
+    """Stage 2: the model to start from. A bare name is enough: ``model: starter``."""
+    setup: SetupSpec = SetupSpec()
+    """Stage 3: the machine."""
+    tune: TuneSpec | None = TuneSpec()
+    """Stage 4: tuning; with null the model answers as it is."""
+    rag: RagSpec | None = RagSpec()
+    """Retrieval; with null nothing is indexed."""
+    evaluate: EvaluateSpec | None = EvaluateSpec()
+    """Stage 5: the comparison; with null nothing is compared. Routes that are not named here are
+    all that the sections ``rag`` and ``tune`` allow."""
+    serve: ServeSpec = ServeSpec()
+    """Stage 6: what is bundled, and how it is served."""
+    monitor: MonitorSpec = MonitorSpec()
+    """Stage 7: what is watched in the log of answers."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """The schema for editors, which also allows the shorthands."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for key in SHORTHANDS:
+            field = schema["properties"][key]
+            schema["properties"][key] = {
+                "anyOf": [{"type": "string"}, {"$ref": field.pop("$ref")}],
+                **field,
+            }
+        return schema
+
+
+def load(path: Path, sets: Sequence[str] = ()) -> Project:
+    """Read a project file.
+
+    Args:
+        path: The file, usually ``luthier.yaml``.
+        sets: ``key.path=value`` overrides from the command line, applied in order.
+
+    Raises:
+        ConfigError: The file or an override is wrong; names file and line, all problems at once.
+    """
+    project = read_spec(Project, path, sets, shorthands=SHORTHANDS, check=breaches)
+    return _with_possible_routes(project)
+
+
+def store_root(project: Project, base: Path) -> Path:
+    """The folder of a project's store.
+
+    Args:
+        project: Its ``store`` setting is a path; ``~`` is the home folder.
+        base: The folder of the project file, which relative paths start from.
+    """
+    return base / Path(project.store).expanduser()
+
+
+Place = tuple[str | int, ...]
+
+
+def breaches(project: Project) -> Iterator[tuple[Place, str]]:
+    """Rules between sections that a project breaks: the key, and what is wrong with it."""
+    named = _named_routes(project)
+    for i, route in enumerate(named):
+        place = ("evaluate", "routes", i)
+        for section in _lacking(project, route):
+            yield place, f"the route '{route}' needs a '{section}' section"
+        if route in named[:i]:
+            yield place, f"'{route}' stands here twice"
+    served = project.serve.route
+    for section in _lacking(project, served):
+        yield ("serve", "route"), f"the route '{served}' needs a '{section}' section"
+    if named and served not in ("best", *named):
+        yield ("serve", "route"), f"'{served}' is none of evaluate.routes"
+
+
+def _named_routes(project: Project) -> tuple[str, ...]:
+    spec = project.evaluate
+    return spec.routes if spec is not None and "routes" in spec.model_fields_set else ()
+
+
+def _lacking(project: Project, route: str) -> list[str]:
+    """Sections that a route needs and the project switched off."""
+    parts = route.split("+")
+    needs = (("rag", "rag", project.rag), ("fine-tuned", "tune", project.tune))
+    return [section for part, section, spec in needs if part in parts and spec is None]
+
+
+def _with_possible_routes(project: Project) -> Project:
+    """Without the default routes that a project has no section for."""
+    spec = project.evaluate
+    if spec is None or _named_routes(project):
+        return project
+    possible = tuple(r for r in spec.routes if not _lacking(project, r))
+    return project.model_copy(update={"evaluate": spec.model_copy(update={"routes": possible})})
