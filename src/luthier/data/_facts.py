@@ -9,7 +9,7 @@ import re
 from typing import Literal
 
 from luthier.core.records import Document
-from luthier.data._pydoc_text import UNKNOWN_DEFAULT, sentences
+from luthier.data._pydoc_text import UNKNOWN_DEFAULT, prose_lines, sentences
 
 FactKind = Literal[
     "summary", "default", "parameters", "parameter", "returns", "raises", "bases", "call"
@@ -21,8 +21,21 @@ _RAISE = re.compile(
     r"|\b([A-Z]\w*(?:Error|Exception|Warning|Iteration))\b(?: \w+){0,3} raised\b"
 )
 _SECTION = re.compile(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}[ ]*$", re.MULTILINE)
-_FIELD = re.compile(
+_NUMPY_FIELD = re.compile(
     r"^(?P<name>\*{0,2}\w+) ?: ?(?P<type>[^\n]+)\n(?P<said>(?:[ ]{2,}[^\n]*\n?)+)", re.MULTILINE
+)
+_GOOGLE_SECTION = re.compile(
+    r"^(?:Args|Arguments|Parameters|Keyword args|Keyword arguments):[ ]*\n"
+    r"(?P<body>(?:[ ]{2,}[^\n]*\n|[ ]*\n)+)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_GOOGLE_FIELD = re.compile(
+    r"^(?P<indent>[ ]{2,4})(?P<name>\*{0,2}\w+)(?: ?\([^\n]*?\))? ?:[ ]+"
+    r"(?P<said>\S[^\n]*\n?(?:(?P=indent)[ ]+\S[^\n]*\n?)*)",
+    re.MULTILINE,
+)
+_RETURN_SECTION = re.compile(
+    r"^(?:Returns?|Yields?)\s*:\s*(?:[\w.\[\], ]{1,60}(?:\([^)]*\))?: )?(.+)$"
 )
 
 
@@ -112,10 +125,10 @@ def _sentence_facts(name: str, prose: str) -> list[Fact]:
     raises: list[Fact] = []
     body = _SECTION.split(prose)[0]
     for paragraph in re.split(r"\n[ ]*\n", body):
-        if re.search(r"^\s*(?:>>>|[-*|+=]|\.\. )", paragraph, re.MULTILINE):
-            continue
-        for sentence in sentences(paragraph):
-            if _RETURN.match(sentence):
+        for sentence in sentences(prose_lines(paragraph)):
+            if section := _RETURN_SECTION.match(sentence):
+                returns.append(Fact("returns", name, section.group(1), section.group(1)))
+            elif _RETURN.match(sentence):
                 returns.append(Fact("returns", name, sentence, sentence))
             elif raised := _RAISE.search(sentence):
                 exception = raised.group(1) or raised.group(2)
@@ -124,16 +137,18 @@ def _sentence_facts(name: str, prose: str) -> list[Fact]:
 
 
 def _field_facts(name: str, prose: str) -> list[Fact]:
-    """What numpy-style ``Parameters`` sections say of each parameter."""
+    """What numpy- or Google-style parameter sections say of each parameter."""
     pieces = _SECTION.split(prose)
-    found = []
+    fields: list[re.Match[str]] = []
     for title, body in zip(pieces[1::2], pieces[2::2], strict=False):
-        if title.strip() != "Parameters":
-            continue
-        for field in _FIELD.finditer(body + "\n"):
-            said = sentences(field["said"].split("\n\n")[0])
-            if said:
-                found.append(Fact("parameter", name, said[0], said[0], field["name"]))
+        if title.strip() == "Parameters":
+            fields += _NUMPY_FIELD.finditer(body + "\n")
+    for section in _GOOGLE_SECTION.finditer(prose + "\n"):
+        fields += _GOOGLE_FIELD.finditer(section["body"])
+    found = []
+    for field in fields:
+        if said := sentences(prose_lines(field["said"].split("\n\n")[0])):
+            found.append(Fact("parameter", name, said[0], said[0], field["name"]))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Which objects of a package are public, and under which of their names they are documented.
+"""Which objects of a package are public, and by which name each is documented.
 
 Runs inside the worker process, so it imports nothing but the standard library.
 """
@@ -44,7 +44,7 @@ class Found:
         kind: ``module``, ``class``, ``function``, ``method`` or ``property``.
         names: Public names, unordered.
         owner: The module that defines it.
-        holder: The class that defines it (methods and properties), else None.
+        holders: For methods and properties, the public class that each name goes through.
         raw: For methods, what stands in the class body (a ``staticmethod``, a function ...).
     """
 
@@ -52,7 +52,7 @@ class Found:
     kind: str
     names: set[str]
     owner: str
-    holder: type | None = None
+    holders: dict[str, type] = dataclasses.field(default_factory=dict)
     raw: Any = None
 
     @property
@@ -150,7 +150,7 @@ def find_objects(scope: Scope, modules: dict[str, ModuleType]) -> list[Found]:
                     scope, found, name, attribute, value, declared=hasattr(module, "__all__")
                 )
     for one in [f for f in found.values() if f.kind == "class"]:
-        _add_class_members(found, one)
+        _add_class_members(scope, found, one)
     kept = [f for f in found.values() if scope.wanted(f.name)]
     return sorted(kept, key=lambda f: f.name)
 
@@ -170,7 +170,7 @@ def _public_members(module: ModuleType) -> Iterator[tuple[str, Any]]:
         if name.isidentifier() and not name.startswith("_"):
             try:
                 value = getattr(module, name)
-            except BaseException:  # lazy attributes may import what is not installed
+            except BaseException:  # noqa: BLE001 - lazy attributes import what isn't installed
                 continue
             yield name, value
 
@@ -197,22 +197,29 @@ def _add_member(
     one.names.add(public)
 
 
-def _add_class_members(found: dict[int, Found], holder: Found) -> None:
-    try:
-        members = dict(vars(holder.target))
-    except TypeError:
-        return
-    for name, raw in members.items():
+def _add_class_members(scope: Scope, found: dict[int, Found], holder: Found) -> None:
+    for name, raw in _own_members(scope, found, holder.target).items():
         kind = _member_kind(raw)
         if name.startswith("_") or not name.isidentifier() or not kind:
             continue
         target = getattr(raw, "__func__", raw)
-        key = identity_of(target)
         one = found.setdefault(
-            key, Found(target, kind, set(), holder.owner, holder=holder.target, raw=raw)
+            identity_of(target), Found(target, kind, set(), holder.owner, raw=raw)
         )
         if one.kind in ("method", "property"):
-            one.names.add(f"{holder.name}.{name}")
+            public = f"{holder.name}.{name}"
+            one.names.add(public)
+            one.holders.setdefault(public, holder.target)
+
+
+def _own_members(scope: Scope, found: dict[int, Found], cls: type) -> dict[str, Any]:
+    """What a class body defines, and what it inherits from classes that aren't public."""
+    members: dict[str, Any] = {}
+    for base in cls.__mro__:
+        hidden = id(base) not in found and scope.holds(base.__module__)
+        if base is cls or hidden:
+            members = {**vars(base), **members}
+    return members
 
 
 def _member_kind(raw: Any) -> str:
@@ -233,7 +240,7 @@ def is_function_like(value: Any) -> bool:
     try:
         named = isinstance(value.__name__, str) and isinstance(value.__doc__, str)
         return named and callable(value) and value.__doc__ != type(value).__doc__
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - attributes of foreign objects run their code
         return False
 
 

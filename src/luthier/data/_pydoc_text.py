@@ -5,6 +5,7 @@ Runs inside the worker process, so it imports nothing but the standard library.
 
 from __future__ import annotations
 
+import ast
 import enum
 import inspect
 import re
@@ -18,6 +19,7 @@ UNKNOWN_DEFAULT = "..."
 _ROLE = re.compile(r":(?:[a-zA-Z][\w+-]*:){0,2}[a-zA-Z][\w+-]*:`([^`\n]*(?:\n[^`\n]*)?)`")
 _ROLE_TARGET = re.compile(r"^(.*?)\s*<[^<>]*>$", re.DOTALL)
 _DOUBLE_TICKS = re.compile(r"``([^`\n]+(?:\n[^`\n]+)?)``")
+_OLD_QUOTES = re.compile(r"`([\w.:+\- ]+)'")
 _SINGLE_TICKS = re.compile(r"(?<![\w`])`([^`\n]+)`_{0,2}(?![\w`])")
 _BOLD = re.compile(r"(?<![\w*])\*\*([A-Za-z][^*\n]*?)\*\*(?![\w*])")
 _ITALIC = re.compile(r"(?<![\w*(,])\*([A-Za-z_]\w*)\*(?![\w*])")
@@ -50,6 +52,7 @@ def clean_doc(doc: str) -> str:
     text = _ROLE.sub(_role_text, text)
     text = _DOUBLE_TICKS.sub(r"\1", text)
     text = _SINGLE_TICKS.sub(_tick_text, text)
+    text = _OLD_QUOTES.sub(r"'\1'", text)
     text = _BOLD.sub(r"\1", text)
     text = _ITALIC.sub(r"\1", text)
     text = _VERSION_NOTE.sub("", text)
@@ -88,9 +91,8 @@ def split_signature_line(doc: str, name: str) -> tuple[str, str]:
         trailing ``-- description`` on the line stays in the rest.
     """
     head, _, rest = doc.partition("\n")
-    match = re.match(
-        rf"^(?:\w+\.)*{re.escape(name)}(\(.*?\)(?:\s*->\s*[^\n]*?)?)(?:\s+--?\s+(.*))?$", head
-    )
+    arguments = r"(\(.*?\)(?:\s*->\s*[^\n]*?)?)(?:\s+--?\s+(.*))?$"
+    match = re.match(rf"^(?:\w+\.)*{re.escape(name)}{arguments}", head)
     if match is None or not _balanced(match.group(1)):
         return "", doc
     said = match.group(2) or ""
@@ -99,6 +101,38 @@ def split_signature_line(doc: str, name: str) -> tuple[str, str]:
 
 def _balanced(text: str) -> bool:
     return text.count("(") == text.count(")") and text.count("[") == text.count("]")
+
+
+def normal_signature(said: str, *, drop_self: bool) -> str:
+    """A signature written in a docstring, without annotations; as it is where it isn't Python.
+
+    Args:
+        said: ``(self: Block, n: int = 2) -> Node``.
+        drop_self: Leave out a first parameter called ``self`` or ``cls``.
+    """
+    try:
+        tree = ast.parse(f"def f{said.partition(' -> ')[0]}: pass").body[0]
+    except (SyntaxError, ValueError):
+        return said
+    assert isinstance(tree, ast.FunctionDef)
+    arguments = tree.args
+    first = [*arguments.posonlyargs, *arguments.args][:1]
+    if drop_self and first and first[0].arg in ("self", "cls"):
+        (arguments.posonlyargs or arguments.args).pop(0)
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    for one in [*every, *filter(None, (arguments.vararg, arguments.kwarg))]:
+        one.annotation = None
+    return f"({ast.unparse(arguments)})"
+
+
+def prose_lines(paragraph: str) -> str:
+    """A paragraph up to its first doctest, bullet, table or directive line."""
+    kept = []
+    for line in paragraph.split("\n"):
+        if re.match(r"\s*(?:>>>|[-*+|] |\.\. |[=\-~^*#+]{3,}\s*$)", line):
+            break
+        kept.append(line)
+    return "\n".join(kept)
 
 
 def sentences(text: str) -> list[str]:
@@ -117,10 +151,11 @@ def sentences(text: str) -> list[str]:
 def first_sentence(doc: str) -> str:
     """The first sentence of a docstring's first paragraph, on one line; "" if it has none."""
     for paragraph in doc.split("\n\n"):
-        lines = paragraph.strip().split("\n")
-        if lines and not re.fullmatch(r"[=\-~^*#+ ]*", lines[0]):
-            prose = [line for line in lines if not re.fullmatch(r"\s*[=\-~^*#+]{3,}\s*", line)]
-            return (sentences("\n".join(prose)) or [""])[0]
+        lines = paragraph.strip("\n").split("\n")
+        while lines and re.fullmatch(r"\s*[=\-~^*#+]*\s*", lines[0]):
+            lines.pop(0)
+        if lines:
+            return (sentences(prose_lines("\n".join(lines))) or [""])[0]
     return ""
 
 
@@ -139,11 +174,14 @@ def signature_text(obj: Any, *, drop_first: bool) -> str:
     try:
         signature = inspect.signature(obj)
         parameters = list(signature.parameters.values())
-        if drop_first and parameters and parameters[0].kind is not inspect.Parameter.KEYWORD_ONLY:
-            if parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
-                parameters = parameters[1:]
+        first = parameters[0].kind if parameters else None
+        if drop_first and first in (
+            inspect.Parameter.POSITIONAL_ONLY,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        ):
+            parameters = parameters[1:]
         text = _join_parameters(parameters)
-    except Exception:  # foreign objects: a signature may run any code of theirs
+    except Exception:  # noqa: BLE001 - a signature may run any code of a foreign object
         return ""
     if inspect.isclass(obj) and text in ("(*args, **kwargs)", "(*args)"):
         return ""
@@ -151,7 +189,7 @@ def signature_text(obj: Any, *, drop_first: bool) -> str:
 
 
 def _takes_nothing(cls: type) -> bool:
-    plain = cls.__init__ is object.__init__ and cls.__new__ is object.__new__
+    plain = all(getattr(cls, n) is getattr(object, n) for n in ("__init__", "__new__"))
     return plain or issubclass(cls, enum.Enum)
 
 

@@ -10,6 +10,7 @@ are ``{"importing": name}``, ``{"document": {...}}``, ``{"refused": {...}}`` and
 from __future__ import annotations
 
 import ast
+import contextlib
 import inspect
 import io
 import json
@@ -27,15 +28,17 @@ from luthier.data._pydoc_names import Found, Scope, find_objects, import_all, ow
 from luthier.data._pydoc_text import (
     clean_doc,
     first_sentence,
+    normal_signature,
     signature_text,
     split_signature_line,
 )
 
 BOILERPLATE = re.compile(
     r"Initialize self\.|See help\(type\(self\)\)|Alias for field number \d+|An enumeration\.$"
-    r"|Create and return a new object\.|Return (?:self[=<>!+]|repr\(self\)|str\(self\)|hash\(self\))"
+    r"|Create and return a new object\."
+    r"|Return (?:self[=<>!+]|repr\(self\)|str\(self\)|hash\(self\))"
     r"|Create a collection of name/value pairs\.|(?:The )?base class of the class hierarchy"
-    r"|partial\(func, \*args|list of weak references to the object"
+    r"|Structure/Union member|partial\(func, \*args|list of weak references to the object"
 )
 
 
@@ -99,10 +102,8 @@ def _definitions(file: str) -> dict[str, int]:
             else:
                 visit(child, prefix)
 
-    try:
+    with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
         visit(ast.parse(Path(file).read_bytes()), "")
-    except (OSError, SyntaxError, ValueError, RecursionError):
-        pass
     return lines
 
 
@@ -127,7 +128,7 @@ def _any_method_code(target: Any) -> Any:
 def _unwrap(target: Any) -> Any:
     try:
         return inspect.unwrap(target)
-    except Exception:
+    except Exception:  # noqa: BLE001 - foreign attributes run any code
         return target
 
 
@@ -142,9 +143,11 @@ def describe(found: Found, places: Places, package: str, version: str) -> dict[s
     bare = name.rpartition(".")[2]
     said, rest = split_signature_line(cleaned, bare)
     signature = _signature(found)
+    if said and not rest:
+        return "docstring is only a signature"
     if rest and (said or signature):
         cleaned = rest
-    signature = signature or said
+    signature = signature or normal_signature(said, drop_self=bool(found.holders))
     if reason := _unfit(found, cleaned):
         return reason
     head = _head(found, name, signature)
@@ -172,7 +175,7 @@ def describe(found: Found, places: Places, package: str, version: str) -> dict[s
 def _signature(found: Found) -> str:
     if found.kind in ("module", "property"):
         return ""
-    if found.holder is None:
+    if not found.holders:
         return signature_text(found.target, drop_first=False)
     bound = isinstance(found.raw, staticmethod | BuiltinFunctionType)
     return signature_text(found.target, drop_first=not bound)
@@ -198,10 +201,14 @@ def _unfit(found: Found, doc: str) -> str:
         inherited = [b.__doc__ for b in found.target.__mro__[1:] if b.__doc__]
         if found.target.__doc__ in inherited:
             return "inherited docstring"
-    if found.holder is not None:
+    if found.name in found.holders:
         name = found.name.rpartition(".")[2]
-        for base in found.holder.__mro__[1:]:
-            if getattr(vars(base).get(name), "__doc__", None) == found.target.__doc__:
+        for base in found.holders[found.name].__mro__[1:]:
+            theirs = vars(base).get(name)
+            theirs = getattr(theirs, "__func__", theirs)
+            if theirs is found.target:
+                continue
+            if getattr(theirs, "__doc__", None) == found.target.__doc__:
                 return "inherited docstring"
     return ""
 
@@ -219,11 +226,12 @@ def _bases(cls: type) -> str:
 def _group(found: Found) -> str:
     if found.kind == "module":
         return found.owner
-    if found.holder is not None:
-        return f"{found.holder.__module__}.{found.holder.__qualname__}"
+    if holder := found.holders.get(found.name):
+        return f"{holder.__module__}.{holder.__qualname__}"
     qualified = getattr(found.target, "__qualname__", "")
     bound_to = getattr(found.target, "__self__", None)
-    if bound_to is not None and not isinstance(bound_to, ModuleType):
+    bound = inspect.ismethod(found.target) or inspect.isbuiltin(found.target)
+    if bound and bound_to is not None and not isinstance(bound_to, ModuleType):
         holder = bound_to if isinstance(bound_to, type) else type(bound_to)
         return f"{holder.__module__}.{holder.__qualname__}"
     if not qualified or "<" in qualified:
@@ -260,7 +268,7 @@ def run(package: str, exclude: tuple[str, ...], writer: Writer) -> None:
     for found in find_objects(scope, modules):
         try:
             told = describe(found, places, package, version)
-        except Exception as error:  # foreign descriptors and metaclasses may do anything
+        except Exception as error:  # noqa: BLE001 - foreign descriptors may do anything
             told = "cannot be inspected"
             writer.refuse(told, found.name, repr(error))
             continue

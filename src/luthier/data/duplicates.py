@@ -31,11 +31,11 @@ _PRIME_STEPS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 class DuplicatesSpec(Spec):
     """When two texts count as the same."""
 
-    threshold: float = Field(0.8, gt=0.5, le=1.0)
+    threshold: float = Field(default=0.8, gt=0.5, le=1.0)
     """Jaccard similarity of word shingles from which texts are near-duplicates."""
-    shingle_words: int = Field(3, ge=1, le=10)
+    shingle_words: int = Field(default=3, ge=1, le=10)
     """Words in a shingle."""
-    min_words: int = Field(8, ge=1)
+    min_words: int = Field(default=8, ge=1)
     """Shorter texts are never called near-duplicates: they say too little."""
 
 

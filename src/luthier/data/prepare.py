@@ -49,7 +49,7 @@ class DataSpec(Spec):
     """When two texts count as the same."""
     split: SplitSpec = SplitSpec()
     """Shares of the sides."""
-    max_refused: float = Field(0.5, ge=0.0, le=1.0)
+    max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
     """Largest share of refused rows that is not an error, for collecting and for preparing."""
 
 

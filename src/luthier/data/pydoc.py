@@ -38,13 +38,13 @@ class PydocSource(Spec):
     """The documentation of installed Python packages."""
 
     kind: Literal["pydoc"] = "pydoc"
-    packages: tuple[str, ...] = Field(("stdlib",), min_length=1)
+    packages: tuple[str, ...] = Field(default=("stdlib",), min_length=1)
     """Import names; ``stdlib`` is the running Python's standard library."""
     exclude: tuple[str, ...] = ()
     """Qualified names left out, with all below them (``tkinter``, ``encodings``)."""
-    max_documents: int | None = Field(None, gt=0)
+    max_documents: int | None = Field(default=None, gt=0)
     """Keep about this many, chosen by a hash of their names; all if not given."""
-    timeout_s: int = runtime(600, gt=0)
+    timeout_s: int = runtime(default=600, gt=0)
     """Seconds one package may take; then it is an error."""
 
 
@@ -187,7 +187,7 @@ def _run_worker(
 
 
 def _environment(home: str) -> dict[str, str]:
-    """An environment in which imports neither open windows, nor the network, nor the user's home."""
+    """An environment in which imports open no windows and write nothing to the user's home."""
     here = str(Path(__file__).resolve().parents[2])
     paths = [here, *filter(None, [os.environ.get("PYTHONPATH", "")])]
     return {
@@ -196,6 +196,7 @@ def _environment(home: str) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
+        "SETUPTOOLS_USE_DISTUTILS": "stdlib",
         "MPLBACKEND": "Agg",
         "MPLCONFIGDIR": home,
         "HF_HUB_OFFLINE": "1",

@@ -25,18 +25,24 @@ ALL_KINDS: tuple[FactKind, ...] = (
     "summary", "default", "parameters", "parameter", "returns", "raises", "bases", "call",
 )  # fmt: skip
 MIN_SENTENCE_WORDS = 3
+_BROKEN_OFF = re.compile(r"\b(?:the|a|an|of|and|or|to|is|for|with|by)$")
+_MARKUP = re.compile(r">>>|::$|\$[^$]+\$|\\[a-zA-Z]{2,}|\|\||[=\-~_*]{4,}")
+_POINTER = re.compile(
+    r"\W*(?:see|copyright|this (?:module|file) was|alias (?:for|of))\b", re.IGNORECASE
+)
+_INTERVAL = re.compile(r"[\[(][^\[\](),]{1,20},[^\[\](),]{1,20}[\])]")
 
 
 class QuestionsSpec(Spec):
     """Which questions are made from documents."""
 
-    per_document: int = Field(4, ge=1, le=100)
+    per_document: int = Field(default=4, ge=1, le=100)
     """At most so many facts of one document are asked for."""
-    forms_per_fact: int = Field(1, ge=1, le=4)
+    forms_per_fact: int = Field(default=1, ge=1, le=4)
     """Wordings of each question."""
-    max_answer_words: int = Field(40, ge=1)
+    max_answer_words: int = Field(default=40, ge=1)
     """Facts with longer answers are refused."""
-    max_question_chars: int = Field(300, ge=20)
+    max_question_chars: int = Field(default=300, ge=20)
     """Facts with longer questions are refused."""
     kinds: tuple[FactKind, ...] = ALL_KINDS
     """Kinds of facts that are asked for; ``call`` is the form question."""
@@ -87,22 +93,22 @@ def unfit(fact: Fact, document: Document, spec: QuestionsSpec) -> str:
         return "question too long"
     match fact.kind:
         case "summary" | "returns" | "raises" | "parameter":
-            return _unfit_sentence(answer, fact.subject)
+            return _unfit_sentence(answer)
         case "call":
             return "" if _is_call(answer) else "not a JSON call signature"
         case _:
             return ""
 
 
-def _unfit_sentence(answer: str, subject: str) -> str:
+def _unfit_sentence(answer: str) -> str:
     if len(answer.split()) < MIN_SENTENCE_WORDS:
         return "sentence too short"
-    if answer.endswith((":", ",", "--")) or re.search(r"\b(?:the|a|an|of|and|or|to|is)$", answer):
+    if answer.endswith((":", ",", "--")) or _BROKEN_OFF.search(answer):
         return "sentence breaks off"
-    if re.search(r">>>|::|\$|\\\w|\|\||[=\-~_*]{4,}|^\W*(?:see|copyright|this (?:module|file) was)\b",
-                 answer, re.IGNORECASE):  # fmt: skip
+    if _MARKUP.search(answer) or _POINTER.match(answer):
         return "sentence is markup or a pointer"
-    if any(answer.count(a) != answer.count(b) for a, b in ("()", "[]", "{}")):
+    closed = _INTERVAL.sub("", answer)
+    if any(closed.count(a) != closed.count(b) for a, b in ("()", "[]", "{}")):
         return "sentence with an open bracket"
     if answer.count('"') % 2 or answer.count("`") % 2:
         return "sentence with an open quote"

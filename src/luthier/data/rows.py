@@ -28,7 +28,7 @@ class CsvSource(Spec):
     kind: Literal["csv"] = "csv"
     path: str
     """Relative to the project file."""
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
     """Between the columns."""
     question: str | None = None
     """Column of the questions."""
@@ -64,7 +64,7 @@ class JsonlSource(Spec):
     """Relative to the project file."""
 
 
-class _Unfit(Exception):
+class _UnfitError(Exception):
     """Why a row is refused: (reason, detail)."""
 
 
@@ -208,7 +208,7 @@ def _take(
         messages = _messages(row)
         kind = _optional(row, "tag") or "row"
         examples.append(Example(origin, messages, origin, group, kind))
-    except _Unfit as unfit:
+    except _UnfitError as unfit:
         ledger.refuse(unfit.args[0], origin, unfit.args[1])
 
 
@@ -228,38 +228,38 @@ def _messages(row: Mapping[str, Any]) -> tuple[Message, ...]:
             Message("user", _string(row, "prompt", "empty question")),
             Message("assistant", _string(row, "completion", "empty answer")),
         )
-    raise _Unfit("no known fields", ", ".join(map(str, row)) or "none")
+    raise _UnfitError("no known fields", ", ".join(map(str, row)) or "none")
 
 
 def _conversation(turns: Any) -> tuple[Message, ...]:
     if not isinstance(turns, list) or not all(isinstance(t, dict) for t in turns):
-        raise _Unfit("wrong type", "messages is not a list of objects")
+        raise _UnfitError("wrong type", "messages is not a list of objects")
     messages = []
     for turn in turns:
         role = turn.get("role")
         if not isinstance(role, str) or role not in ROLES:
-            raise _Unfit("unknown role", str(role))
+            raise _UnfitError("unknown role", str(role))
         empty = "empty answer" if role == "assistant" else "empty question"
         messages.append(Message(ROLES[role], _string(turn, "content", empty)))
     if not any(m.role == "user" for m in messages):
-        raise _Unfit("no user message", "")
+        raise _UnfitError("no user message", "")
     if messages[-1].role != "assistant":
-        raise _Unfit("last message is not the assistant's", messages[-1].content)
+        raise _UnfitError("last message is not the assistant's", messages[-1].content)
     return tuple(messages)
 
 
 def _string(row: Mapping[str, Any], key: str, empty: str) -> str:
     value = row.get(key)
     if value is None:
-        raise _Unfit(empty, f"{key} is missing or null")
+        raise _UnfitError(empty, f"{key} is missing or null")
     if not isinstance(value, str):
-        raise _Unfit("wrong type", f"{key} is {type(value).__name__}, not text")
+        raise _UnfitError("wrong type", f"{key} is {type(value).__name__}, not text")
     if not value.strip():
-        raise _Unfit(empty, "")
+        raise _UnfitError(empty, "")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise _Unfit("not valid Unicode", key) from None
+        raise _UnfitError("not valid Unicode", key) from None
     return value.strip()
 
 

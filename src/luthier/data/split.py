@@ -23,9 +23,9 @@ from luthier.core.spec import Spec
 class SplitSpec(Spec):
     """How examples are divided."""
 
-    test: float = Field(0.2, ge=0.0, lt=1.0)
+    test: float = Field(default=0.2, ge=0.0, lt=1.0)
     """Share of groups locked away for the comparison."""
-    validation: float = Field(0.05, ge=0.0, lt=1.0)
+    validation: float = Field(default=0.05, ge=0.0, lt=1.0)
     """Share of groups that tuning watches."""
 
     @model_validator(mode="after")

@@ -64,9 +64,9 @@ class TextSource(Spec):
     kind: Literal["text"] = "text"
     paths: tuple[str, ...] = Field(min_length=1)
     """File names or glob patterns (``docs/**/*.html``), relative to the project file."""
-    section_chars: int = Field(2000, ge=200)
+    section_chars: int = Field(default=2000, ge=200)
     """A document holds whole paragraphs up to about this many characters."""
-    min_section_chars: int = Field(40, ge=1)
+    min_section_chars: int = Field(default=40, ge=1)
     """Shorter sections are refused."""
 
 
