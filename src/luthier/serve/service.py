@@ -1,0 +1,186 @@
+"""Answers conversations from a bundle, one at a time, and logs every one of them.
+
+The same ``Service`` stands behind the HTTP server and ``luthier chat``; a test gives it whatever
+speaks ``Generate``.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Generator, Sequence
+from typing import assert_never
+
+from luthier.core.journal import AnswerRecord, Journal, LoggedPassage, now
+from luthier.core.records import Message
+from luthier.models.generate import Generate, Reply, Sampling
+from luthier.serve.bundle import Bundle
+
+
+class Service:
+    """Answers from one bundle.
+
+    Args:
+        bundle: Named in every line of the log.
+        answerer: What answers: the bundle's model, its route around it.
+        journal: Where answers are logged.
+    """
+
+    def __init__(self, bundle: Bundle, answerer: Generate, journal: Journal) -> None:
+        self.bundle = bundle
+        self.answerer = answerer
+        self.journal = journal
+        self._model = threading.Lock()  # one answer at a time: the model has one cache
+
+    def answer(
+        self, conversation: Sequence[Message], sampling: Sampling | None = None
+    ) -> AnswerRecord:
+        """Answer a conversation, log it, and return the logged line.
+
+        Args:
+            conversation: All turns, the last of the user.
+            sampling: None for the bundle's own.
+        """
+        for item in self.stream(conversation, sampling):
+            if isinstance(item, AnswerRecord):
+                return item
+        raise AssertionError("an answer ended without its record: a defect of Luthier")
+
+    def stream(
+        self,
+        conversation: Sequence[Message],
+        sampling: Sampling | None = None,
+        answer_id: str | None = None,
+    ) -> Generator[str | AnswerRecord, None, None]:
+        """Answer piece by piece; the last item is the logged line.
+
+        Args:
+            conversation: All turns, the last of the user.
+            sampling: None for the bundle's own.
+            answer_id: From ``new_id``, where the id must be known before the answer is.
+
+        Closing the iterator before its end stops the model; what was said so far is logged as
+        ``abandoned``. An error of the model is logged as ``error`` and raised. All steps should
+        be taken in one thread: PyTorch keeps some of its state by thread.
+        """
+        sampling = sampling or self.bundle.info.sampling
+        with self._model:
+            began, at = time.perf_counter(), now()
+            first: float | None = None
+            said: list[str] = []
+            reply: Reply | None = None
+            ending = "error"
+            pieces = self.answerer.stream(conversation, sampling)
+            try:
+                for piece in pieces:
+                    if isinstance(piece, Reply):
+                        reply = piece
+                        continue
+                    if first is None and piece:
+                        first = time.perf_counter() - began
+                    said.append(piece)
+                    yield piece
+                if reply is None:
+                    raise AssertionError("a stream ended without its reply: a defect of Luthier")
+                ending = reply.finish_reason
+            except (GeneratorExit, KeyboardInterrupt):
+                ending = "abandoned"
+                raise
+            finally:
+                if isinstance(pieces, Generator):
+                    pieces.close()  # before another answer may begin
+                record = self._record(
+                    answer_id or new_id(),
+                    conversation,
+                    _unfinished("".join(said), self.answerer) if reply is None else reply,
+                    ending,
+                    at=at,
+                    latency_s=time.perf_counter() - began,
+                    first_token_s=first,
+                )
+                self.journal.append(record)
+        yield record
+
+    def _record(
+        self,
+        answer_id: str,
+        conversation: Sequence[Message],
+        reply: Reply,
+        ending: str,
+        *,
+        at: str,
+        latency_s: float,
+        first_token_s: float | None,
+    ) -> AnswerRecord:
+        passages = (LoggedPassage(p.id, p.title, p.origin, p.score) for p in reply.passages)
+        return AnswerRecord(
+            id=answer_id,
+            at=at,
+            bundle=self.bundle.digest,
+            route=self.bundle.route,
+            model=self.bundle.name,
+            conversation=tuple(conversation),
+            answer=reply.text,
+            passages=tuple(passages),
+            citations=tuple(reply.citations),
+            latency_s=latency_s,
+            first_token_s=first_token_s,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            finish_reason=ending,
+        )
+
+
+def new_id() -> str:
+    """A fresh answer id: ``ans-`` and 64 random bits."""
+    return f"ans-{secrets.token_hex(8)}"
+
+
+def open_service(bundle: Bundle, journal: Journal, *, device: str = "cpu") -> Service:
+    """Load a bundle's model and put its route around it.
+
+    Args:
+        bundle: What to answer with.
+        journal: Where answers are logged.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ModelError: The model cannot be loaded.
+    """
+    from luthier.models.generate import LocalModel
+    from luthier.models.load import load
+
+    model = load(bundle.model_folder, device=device, precision=bundle.info.precision)
+    return Service(bundle, _route(bundle, LocalModel(model)), journal)
+
+
+def _route(bundle: Bundle, model: Generate) -> Generate:
+    match bundle.route:
+        case "base" | "fine-tuned":
+            return model
+        case "few-shot":
+            from luthier.evaluate.few_shot import FewShotAnswerer
+
+            return FewShotAnswerer(model, bundle.info.shots)
+        case "rag" | "rag+fine-tuned":
+            from luthier.rag.answer import RagAnswerer
+            from luthier.rag.index import open_index
+
+            if bundle.info.rag is None or bundle.index_folder is None:
+                raise AssertionError(f"bundle {bundle.path} retrieves without an index")
+            index = open_index(bundle.index_folder, bundle.info.rag)
+            return RagAnswerer(model, index, bundle.info.rag)
+        case never:
+            assert_never(never)
+
+
+def _unfinished(text: str, answerer: Generate) -> Reply:
+    """What is known of an answer that was broken off; its prompt's tokens were not reported."""
+    return Reply(
+        text=text,
+        prompt_tokens=0,
+        completion_tokens=answerer.count_tokens(text) if text else 0,
+        latency_s=0.0,
+        finish_reason="stop",
+    )
