@@ -1,0 +1,247 @@
+"""Whatever answers: messages in, a reply out; and the local model that does.
+
+A local model, a RAG pipeline, a model shown examples, a fake in a test: all are ``Generate``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from pydantic import Field
+
+from luthier.core.records import Message, Passage
+from luthier.core.spec import Spec
+
+if TYPE_CHECKING:
+    from luthier.models.load import Model
+
+FinishReason = Literal["stop", "length", "context"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer.
+
+    Attributes:
+        text: The answer, without its stop token.
+        prompt_tokens: Tokens of the rendered prompt.
+        completion_tokens: Tokens generated, the stop token included.
+        latency_s: Seconds until the answer was whole; in a batch, the batch's.
+        finish_reason: ``stop``; ``length`` if cut by max_new_tokens; ``context`` if the prompt
+            does not fit the model's context (then ``text`` is empty).
+        passages: What was retrieved and shown to the model.
+        citations: Ids of the passages that verifiably support the answer.
+    """
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    finish_reason: FinishReason
+    passages: tuple[Passage, ...] = ()
+    citations: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a reference answer is.
+
+    Attributes:
+        nll_nats: Sum of negative log-likelihoods of its tokens.
+        tokens: How many, the stop token included.
+    """
+
+    nll_nats: float
+    tokens: int
+
+
+class Sampling(Spec):
+    """How the next token is chosen."""
+
+    max_new_tokens: int = Field(64, ge=1)
+    """Longest answer, in tokens."""
+    temperature: float = Field(0.0, ge=0, le=2)
+    """0 takes the most likely token."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Only the most likely tokens that make up this share (Holtzman et al. 2020)."""
+    seed: int = 0
+    """Of the random choice."""
+    stop: tuple[str, ...] = ()
+    """Texts at which the answer ends; they are not part of it."""
+
+
+class Generate(Protocol):
+    """What can answer."""
+
+    def generate(
+        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+    ) -> list[Reply]:
+        """Answer several conversations, each ending with a user turn."""
+
+    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+        """Answer one conversation piece by piece; the last item is the whole ``Reply``."""
+
+    def score(
+        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+    ) -> list[Score | None]:
+        """Likelihood of each reference as the answer; None where it cannot be had."""
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, without template."""
+
+    @property
+    def context_length(self) -> int:
+        """Longest prompt plus answer, in tokens."""
+
+
+class LocalModel:
+    """A loaded model that answers.
+
+    Args:
+        model: From ``models.load``.
+        batch_tokens: Prompt tokens computed at once.
+    """
+
+    def __init__(self, model: Model, *, batch_tokens: int = 8192) -> None:
+        self.model = model
+        self.batch_tokens = batch_tokens
+
+    @property
+    def context_length(self) -> int:
+        """Longest prompt plus answer, in tokens."""
+        return self.model.context_length
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, without template."""
+        return len(self.model.renderer.text_ids(text))
+
+    def generate(
+        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+    ) -> list[Reply]:
+        """Answer several conversations in batches of similar length."""
+        from luthier.models._decode import decode
+
+        prompts = [self.model.renderer.prompt_ids(c) for c in conversations]
+        replies: dict[int, Reply] = {}
+        fitting = [i for i, p in enumerate(prompts) if self._room(p, sampling) > 0]
+        for batch in _batches(fitting, prompts, self.batch_tokens):
+            started = time.perf_counter()
+            room = min(self._room(prompts[i], sampling) for i in batch)
+            answers = [list[int]() for _ in batch]
+            for tokens in decode(self.model, [prompts[i] for i in batch], room, sampling):
+                for answer, token in zip(answers, tokens, strict=True):
+                    if token is not None:
+                        answer.append(token)
+            latency_s = time.perf_counter() - started
+            for i, answer in zip(batch, answers, strict=True):
+                replies[i] = self._reply(prompts[i], answer, latency_s, sampling)
+        for i, prompt in enumerate(prompts):
+            if i not in replies:
+                replies[i] = Reply("", len(prompt), 0, 0.0, "context")
+        return [replies[i] for i in range(len(prompts))]
+
+    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+        """Answer one conversation; pieces are whole characters, the last item is the reply."""
+        from luthier.models._decode import decode
+
+        prompt = self.model.renderer.prompt_ids(conversation)
+        room = self._room(prompt, sampling)
+        if room <= 0:
+            yield Reply("", len(prompt), 0, 0.0, "context")
+            return
+        started = time.perf_counter()
+        answer: list[int] = []
+        shown = ""
+        for (token,) in decode(self.model, [prompt], room, sampling):
+            if token is not None:
+                answer.append(token)
+            text = self._text(answer, sampling)
+            safe = _without_partial(text, sampling.stop)
+            if safe.startswith(shown) and len(safe) > len(shown):
+                yield safe[len(shown) :]
+                shown = safe
+            if _stopped(self._raw(answer), sampling.stop):
+                break
+        reply = self._reply(prompt, answer, time.perf_counter() - started, sampling)
+        if len(reply.text) > len(shown):
+            yield reply.text[len(shown) :]
+        yield reply
+
+    def score(
+        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+    ) -> list[Score | None]:
+        """Likelihood of each reference answer, stop token included."""
+        from luthier.models._decode import score_rows
+
+        rows: dict[int, tuple[list[int], int]] = {}
+        for i, (conversation, reference) in enumerate(zip(conversations, references, strict=True)):
+            prompt = len(self.model.renderer.prompt_ids(conversation))
+            rendered = self.model.renderer.render(
+                [*conversation, Message("assistant", reference)]
+            )
+            end = max((n for n, keep in enumerate(rendered.mask) if keep), default=-1) + 1
+            if prompt < end <= self.context_length:
+                rows[i] = (rendered.ids[:end], prompt)
+        scores: list[Score | None] = [None] * len(conversations)
+        ids = {i: row[0] for i, row in rows.items()}
+        for batch in _batches(list(rows), ids, self.batch_tokens):
+            losses = score_rows(self.model, [rows[i] for i in batch])
+            for i, loss in zip(batch, losses, strict=True):
+                scores[i] = Score(loss, len(rows[i][0]) - rows[i][1])
+        return scores
+
+    def _room(self, prompt: Sequence[int], sampling: Sampling) -> int:
+        return min(sampling.max_new_tokens, self.context_length - len(prompt))
+
+    def _raw(self, answer: Sequence[int]) -> str:
+        kept = [t for t in answer if t not in self.model.renderer.stop_ids]
+        text: str = self.model.tokenizer.decode(kept, skip_special_tokens=True)
+        return text
+
+    def _text(self, answer: Sequence[int], sampling: Sampling) -> str:
+        text = self._raw(answer)
+        cuts = [at for s in sampling.stop if (at := text.find(s)) >= 0]
+        return text[: min(cuts)] if cuts else text
+
+    def _reply(
+        self, prompt: Sequence[int], answer: list[int], latency_s: float, sampling: Sampling
+    ) -> Reply:
+        ended = bool(answer) and answer[-1] in self.model.renderer.stop_ids
+        stopped = ended or _stopped(self._raw(answer), sampling.stop)
+        text = self._text(answer, sampling).strip()
+        reason: FinishReason = "stop" if stopped else "length"
+        return Reply(text, len(prompt), len(answer), latency_s, reason)
+
+
+def _stopped(text: str, stops: Sequence[str]) -> bool:
+    return any(s in text for s in stops)
+
+
+def _without_partial(text: str, stops: Sequence[str]) -> str:
+    """Text that later tokens cannot take back: no half character, no beginning of a stop text."""
+    text = text.lstrip().removesuffix("\ufffd")
+    for stop in stops:
+        for n in range(len(stop) - 1, 0, -1):
+            if text.endswith(stop[:n]):
+                return text[:-n]
+    return text.rstrip()
+
+
+def _batches(
+    chosen: Sequence[int],
+    rows: Sequence[Sequence[int]] | dict[int, list[int]],
+    batch_tokens: int,
+) -> Iterator[list[int]]:
+    """Numbers of rows in batches of similar length, at most ``batch_tokens`` when padded."""
+    batch: list[int] = []
+    for i in sorted(chosen, key=lambda i: -len(rows[i])):
+        longest = len(rows[batch[0]]) if batch else len(rows[i])
+        if batch and longest * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

@@ -1,0 +1,456 @@
+"""The whole product in one function, in the order of the stages."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luthier import __version__, config
+from luthier.config import Project
+from luthier.core.errors import ConfigError
+from luthier.core.progress import Progress
+from luthier.core.records import Example, Side, write_table
+from luthier.core.store import Artifact, Store
+from luthier.data.prepare import (
+    COLLECT_VERSION,
+    PREPARE_VERSION,
+    collect,
+    prepare,
+    read_documents,
+    read_examples,
+    source_digest,
+)
+from luthier.setup.plan import answering_precision
+
+if TYPE_CHECKING:
+    from luthier.models.generate import Generate
+    from luthier.models.load import Model
+    from luthier.rag.encode import Encoder
+    from luthier.serve.bundle import Route
+    from luthier.setup.plan import Plan
+
+MODEL_VERSION = 1
+CONTEXTS_VERSION = 1
+LEAKAGE_VERSION = 1
+COMPARE_VERSION = 1
+BUNDLE_VERSION = 1
+REPORT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run made or found already made.
+
+    Attributes:
+        artifacts: By stage: collect, prepare, leakage, model, contexts, tune, index, compare,
+            bundle, report; those that the project asks for.
+        plan: The training plan (see ``setup.plan.Plan``).
+        seconds_s: Of the whole run.
+    """
+
+    artifacts: dict[str, Artifact]
+    plan: dict[str, Any]
+    seconds_s: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        return {
+            "stages": {
+                name: {
+                    "artifact": a.name,
+                    "path": str(a.path),
+                    "reused": a.reused,
+                    "wall_s": a.wall_s,
+                    "summary": a.summary,
+                }
+                for name, a in self.artifacts.items()
+            },
+            "plan": self.plan,
+            "seconds_s": self.seconds_s,
+            "luthier": __version__,
+        }
+
+
+def run(
+    project: Project, base: Path, progress: Progress, *, dry_run: bool = False
+) -> RunResult:
+    """Make everything a project asks for; what is already made from the same inputs is reused.
+
+    Args:
+        project: The settings.
+        base: Folder of the project file.
+        progress: Shows bars and lines.
+        dry_run: Stop after the training plan: nothing is tuned, indexed or compared.
+
+    Raises:
+        LuthierError: A stage failed; finished stages are kept.
+    """
+    work = _Work(project, base, progress)
+    work.collect()
+    work.prepare()
+    work.leakage()
+    work.model()
+    if not dry_run:
+        work.contexts()
+        work.tune()
+        work.index()
+        work.compare()
+        work.bundle()
+        work.report()
+    return work.result()
+
+
+class _Work:
+    """One run: the artifacts so far, and for each stage how it is made from them."""
+
+    def __init__(self, project: Project, base: Path, progress: Progress) -> None:
+        self.project, self.base, self.progress = project, base, progress
+        self.store = Store(config.store_root(project, base))
+        self.made: dict[str, Artifact] = {}
+        self.started = time.monotonic()
+        self._model_folder = Path()
+        self._plan: Plan | None = None
+
+    def collect(self) -> None:
+        spec = self.project.data
+        sources = [source_digest(s, self.base) for s in spec.sources]
+        self._make(
+            "collect",
+            COLLECT_VERSION,
+            {"sources": sources, "max_refused": spec.max_refused},
+            lambda folder: collect(spec, self.base, folder, self.progress),
+        )
+
+    def prepare(self) -> None:
+        spec, seed = self.project.data, self.project.seed
+        collected = self.made["collect"]
+        settings = spec.model_dump(mode="json", exclude={"sources"})
+        self._make(
+            "prepare",
+            PREPARE_VERSION,
+            {"collect": collected, "settings": settings, "seed": seed},
+            lambda folder: prepare(spec, collected.path, folder, self.progress, seed),
+        )
+
+    def leakage(self) -> None:
+        if self.project.evaluate is None:
+            return
+        from luthier.evaluate import leakage
+
+        def fill(folder: Path) -> dict[str, Any]:
+            train = self._examples("train") + self._examples("validation")
+            documents = read_documents(self.made["collect"].path)
+            with self.progress.task("checking for leakage", 1) as task:
+                report = leakage.check(train, self._examples("test"), documents)
+                task.advance()
+            report.require_clean()
+            (folder / "leakage.json").write_text(json.dumps(report.as_dict()))
+            return {"leakage": report.as_dict()}
+
+        inputs = {"collect": self.made["collect"], "prepare": self.made["prepare"]}
+        self._make("leakage", LEAKAGE_VERSION, inputs, fill)
+
+    def model(self) -> None:
+        from luthier.models import load
+        from luthier.setup.plan import inspect_machine, make_plan
+
+        spec = self.project.model
+        if spec.name == "scratch":
+            self._scratch()
+        else:
+            self._model_folder = load.find(spec, self.base)
+            facts = load.facts(self._model_folder)
+            self._make("model", MODEL_VERSION, {"digest": facts["digest"]}, lambda _: facts)
+        facts = self.made["model"].summary
+        machine = inspect_machine(self.project.setup.device)
+        tune = self.project.tune or config.TuneSpec()
+        self._plan = make_plan(
+            self.project.setup,
+            machine,
+            parameters=facts["parameters"],
+            trainable=facts["parameters"],
+            hidden_size=facts["hidden_size"],
+            layers=facts["layers"],
+            batch_tokens=tune.batch_tokens,
+            max_length=tune.max_length,
+        )
+
+    def _scratch(self) -> None:
+        from luthier.models import load
+        from luthier.models.vocabulary import train_vocabulary
+
+        spec, seed = self.project.model.scratch, self.project.seed
+        if spec is None:
+            raise ConfigError("a new model needs its shape", where="model.scratch")
+
+        def fill(folder: Path) -> dict[str, Any]:
+            documents = read_documents(self.made["collect"].path)
+            questions = [m.content for e in self._examples("train") for m in e.messages]
+            texts = [f"{d.title}\n{d.text}" for d in documents] + questions
+            with self.progress.task("training the vocabulary", 1) as task:
+                tokenizer = train_vocabulary(
+                    texts, spec.vocab_size, context_length=spec.max_position_embeddings
+                )
+                task.advance()
+            load.save(load.new(spec, tokenizer, seed=seed), folder / "model")
+            return load.facts(folder / "model")
+
+        inputs = {"scratch": spec, "prepare": self.made["prepare"], "seed": seed}
+        self._model_folder = self._make("model", MODEL_VERSION, inputs, fill).path / "model"
+
+    def contexts(self) -> None:
+        tune, rag = self.project.tune, self.project.rag
+        if tune is None or rag is None or tune.with_passages == 0:
+            return
+        from luthier.models.load import load_tokenizer
+        from luthier.rag.contexts import with_passages
+        from luthier.rag.encode import load_encoder
+
+        def fill(folder: Path) -> dict[str, Any]:
+            tokenizer = load_tokenizer(self._model_folder)
+            encoder: Encoder = load_encoder(rag.encoder)
+            examples = self._examples("train") + self._examples("validation")
+            with self.progress.task("giving contexts", 1) as task:
+                shown = with_passages(
+                    examples,
+                    read_documents(self.made["collect"].path),
+                    share=tune.with_passages,
+                    most=rag.top_k,
+                    budget_tokens=rag.context_tokens,
+                    count_tokens=lambda text: len(tokenizer(text)["input_ids"]),
+                    token_offsets=encoder.token_offsets,
+                    chunk_size=rag.chunk_size,
+                    chunk_overlap=rag.chunk_overlap,
+                    seed=self.project.seed,
+                )
+                task.advance()
+            write_table(folder / "examples.parquet", shown, Example)
+            changed = sum(a != b for a, b in zip(shown, examples, strict=True))
+            return {"examples": len(shown), "with_passages": changed}
+
+        inputs = {
+            "prepare": self.made["prepare"],
+            "collect": self.made["collect"],
+            "model": self.made["model"],
+            "share": tune.with_passages,
+            "top_k": rag.top_k,
+            "context_tokens": rag.context_tokens,
+            "cut": [rag.encoder, rag.chunk_size, rag.chunk_overlap],
+            "seed": self.project.seed,
+        }
+        self._make("contexts", CONTEXTS_VERSION, inputs, fill)
+
+    def tune(self) -> None:
+        spec = self.project.tune
+        if spec is None:
+            return
+        from luthier.tune.tune import TUNE_VERSION, tune
+
+        rows = self.made.get("contexts") or self.made["prepare"]
+
+        def fill(folder: Path) -> dict[str, Any]:
+            documents = (
+                read_documents(self.made["collect"].path) if spec.objective == "pretrain" else []
+            )
+            return tune(
+                self._load(self._model_folder),
+                read_examples(rows.path, "train"),
+                read_examples(rows.path, "validation"),
+                documents,
+                spec,
+                self._planned,
+                folder,
+                self.progress,
+            )
+
+        inputs: dict[str, Any] = {
+            "model": self.made["model"],
+            "rows": rows,
+            "tune": spec,
+            "precision": self._planned.precision,
+        }
+        if spec.objective == "pretrain":
+            inputs["documents"] = self.made["collect"]
+        recorded = {"plan": dataclasses.asdict(self._planned)}
+        self._make("tune", TUNE_VERSION, inputs, fill, recorded=recorded, resumable=True)
+
+    def index(self) -> None:
+        spec = self.project.rag
+        if spec is None or not any("rag" in route for route in self._routes()):
+            return
+        from luthier.rag.index import BUILD_VERSION, build, index_settings
+
+        collected = self.made["collect"]
+        self._make(
+            "index",
+            BUILD_VERSION,
+            {"collect": collected, "settings": index_settings(spec)},
+            lambda folder: build(spec, read_documents(collected.path), folder, self.progress),
+        )
+
+    def compare(self) -> None:
+        spec = self.project.evaluate
+        if spec is None:
+            return
+        from luthier.evaluate.compare import compare, select_items
+
+        def fill(folder: Path) -> dict[str, Any]:
+            items = select_items(self._examples("test"), spec.max_items)
+            routes = {name: self._answerer(name) for name in spec.routes}
+            return compare(spec, items, routes, folder, self.progress, self.project.seed)
+
+        inputs: dict[str, Any] = {
+            "prepare": self.made["prepare"],
+            "model": self.made["model"],
+            "evaluate": spec,
+            "rag": self.project.rag,
+            "seed": self.project.seed,
+            **{name: self.made[name] for name in ("tune", "index") if name in self.made},
+        }
+        self._make("compare", COMPARE_VERSION, inputs, fill)
+
+    def bundle(self) -> None:
+        from luthier.models.generate import Sampling
+        from luthier.models.load import load_tokenizer
+        from luthier.models.render import Renderer
+        from luthier.serve.bundle import LATEST, BundleInfo, write_bundle
+
+        route = self._best_route()
+        rag = self.project.rag if "rag" in route else None
+        tuned = "fine-tuned" in route
+        folder_of_model = self.made["tune"].path / "model" if tuned else self._model_folder
+        parts = {"model": self.made["tune" if tuned else "model"], "data": self.made["prepare"]}
+        if rag is not None:
+            parts["index"] = self.made["index"]
+        if "compare" in self.made:
+            parts["evaluation"] = self.made["compare"]
+        sampling = Sampling(max_new_tokens=self.project.serve.max_new_tokens)
+
+        def fill(folder: Path) -> dict[str, Any]:
+            info = BundleInfo(
+                template=Renderer(load_tokenizer(folder_of_model)).digest,
+                sampling=sampling,
+                questions=tuple(e.question for e in self._examples("test")),
+                inputs={role: artifact.name for role, artifact in parts.items()},
+                rag=rag,
+                shots=self._shots() if route == "few-shot" else (),
+                precision=answering_precision(self._planned.device),
+                facts={"base_model": self.project.model.name},
+            )
+            index = self.made["index"].path if rag is not None else None
+            return write_bundle(
+                folder,
+                name=self.project.name,
+                route=route,
+                model_folder=folder_of_model,
+                index_folder=index,
+                info=info,
+            )
+
+        inputs = {
+            **parts,
+            "name": self.project.name,
+            "route": route,
+            "rag": rag,
+            "sampling": sampling,
+            "few_shot": self.project.evaluate.few_shot if self.project.evaluate else 0,
+        }
+        self.store.keep(LATEST, self._make("bundle", BUNDLE_VERSION, inputs, fill))
+
+    def report(self) -> None:
+        if self.project.evaluate is None:
+            return
+        from luthier.evaluate.assemble import from_artifacts
+        from luthier.evaluate.report import render
+
+        made, plan = dict(self.made), dataclasses.asdict(self._planned)
+
+        def fill(folder: Path) -> dict[str, Any]:
+            render(from_artifacts(self.project.name, made, plan), folder / "report.html")
+            return {"bytes": (folder / "report.html").stat().st_size}
+
+        inputs = {**made, "name": self.project.name, "plan": plan["precision"]}
+        self.store.keep("report", self._make("report", REPORT_VERSION, inputs, fill))
+
+    def result(self) -> RunResult:
+        plan = dataclasses.asdict(self._plan) if self._plan else {}
+        return RunResult(dict(self.made), plan, round(time.monotonic() - self.started, 2))
+
+    def _make(
+        self,
+        stage: str,
+        version: int,
+        inputs: Mapping[str, Any],
+        fill: Callable[[Path], Mapping[str, Any]],
+        *,
+        recorded: Mapping[str, Any] | None = None,
+        resumable: bool = False,
+    ) -> Artifact:
+        artifact = self.store.make(
+            stage, version, inputs, fill, recorded=recorded, resumable=resumable
+        )
+        self.made[stage] = artifact
+        return artifact
+
+    def _examples(self, side: Side) -> list[Example]:
+        return read_examples(self.made["prepare"].path, side)
+
+    @property
+    def _planned(self) -> Plan:
+        if self._plan is None:
+            raise AssertionError("the model stage makes the plan")
+        return self._plan
+
+    def _routes(self) -> tuple[str, ...]:
+        spec, served = self.project.evaluate, self.project.serve.route
+        measured = spec.routes if spec is not None else ()
+        return measured if served == "best" else (*measured, served)
+
+    def _load(self, folder: Path, *, answering: bool = False) -> Model:
+        from luthier.models.load import load
+
+        plan = self._planned
+        return load(
+            folder,
+            device=plan.device,
+            precision=answering_precision(plan.device) if answering else plan.precision,
+        )
+
+    def _answerer(self, route: str) -> Generate:
+        from luthier.evaluate.few_shot import FewShotAnswerer
+        from luthier.models.generate import LocalModel
+        from luthier.rag.answer import RagAnswerer
+        from luthier.rag.index import open_index
+
+        tuned = "fine-tuned" in route
+        folder = self.made["tune"].path / "model" if tuned else self._model_folder
+        model = LocalModel(self._load(folder, answering=True))
+        if route == "few-shot":
+            return FewShotAnswerer(model, self._shots())
+        if "rag" in route and self.project.rag is not None:
+            index = open_index(self.made["index"].path, self.project.rag)
+            return RagAnswerer(model, index, self.project.rag)
+        return model
+
+    def _shots(self) -> tuple[Example, ...]:
+        from luthier.evaluate.few_shot import choose_shots
+
+        spec = self.project.evaluate or config.EvaluateSpec()
+        return choose_shots(self._examples("train"), spec.few_shot)
+
+    def _best_route(self) -> Route:
+        """The route to serve: the one asked for, else the best measured, else the fullest."""
+        wanted = self.project.serve.route
+        if wanted != "best":
+            return wanted
+        if "compare" in self.made:
+            best: Route = self.made["compare"].summary["ranking"]["overall"][0]
+            return best
+        rag, tuned = "index" in self.made, "tune" in self.made
+        if rag and tuned:
+            return "rag+fine-tuned"
+        return "fine-tuned" if tuned else "rag" if rag else "base"

@@ -1,0 +1,185 @@
+"""Stage 3: what this machine can hold, and the training plan that follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Literal
+
+from pydantic import Field
+
+from luthier.core.errors import ResourceError
+from luthier.core.spec import Spec, runtime
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class SetupSpec(Spec):
+    """The machine. Only precision changes numbers; the rest names no artifact."""
+
+    device: Literal["auto", "cpu", "cuda"] = runtime(default="auto")
+    """Where to compute; ``auto`` takes a GPU if there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the arithmetic; ``auto`` is bfloat16 where the processor has instructions for it."""
+    threads: int | None = runtime(default=None, ge=1)
+    """CPU threads; default all cores."""
+    micro_batch_tokens: int | None = runtime(default=None, ge=16)
+    """Tokens in memory at once; default from free memory. Gradients are accumulated, so this
+    does not change the batch."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Machine:
+    """What was found here.
+
+    Attributes:
+        cores: Processors this process may use.
+        memory_bytes: Free memory of the device that computes.
+        device: ``cpu`` or ``cuda``.
+        name: The processor's or GPU's name.
+        fast_bfloat16: It has instructions for bfloat16 matrix products.
+    """
+
+    cores: int
+    memory_bytes: int
+    device: Literal["cpu", "cuda"]
+    name: str
+    fast_bfloat16: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """How a model will be tuned on this machine.
+
+    Attributes:
+        micro_batch_tokens: Tokens in one forward and backward pass.
+        accumulation: Passes per optimizer step.
+        memory_needed_bytes: Weights, gradients, optimizer state and activations, estimated.
+        memory_bytes: What is free.
+    """
+
+    device: str
+    precision: Precision
+    threads: int
+    micro_batch_tokens: int
+    accumulation: int
+    memory_needed_bytes: int
+    memory_bytes: int
+    machine: str
+
+
+def inspect_machine(device: Literal["auto", "cpu", "cuda"] = "auto") -> Machine:
+    """Look at the machine.
+
+    Raises:
+        ResourceError: ``cuda`` was asked for and there is none.
+    """
+    import torch
+
+    cores = len(os.sched_getaffinity(0))
+    if device != "cpu" and torch.cuda.is_available():
+        free, _ = torch.cuda.mem_get_info()
+        name = torch.cuda.get_device_name()
+        return Machine(cores, free, "cuda", name, torch.cuda.is_bf16_supported())
+    if device == "cuda":
+        raise ResourceError(
+            "no CUDA device on this machine", where="setup.device", mend="Set it to auto or cpu."
+        )
+    name, flags = _cpu()
+    fast = bool({"amx_bf16", "avx512_bf16"} & flags)
+    return Machine(cores, _free_memory(), "cpu", name, fast)
+
+
+def make_plan(
+    spec: SetupSpec,
+    machine: Machine,
+    *,
+    parameters: int,
+    trainable: int,
+    hidden_size: int,
+    layers: int,
+    batch_tokens: int,
+    max_length: int,
+) -> Plan:
+    """Find the micro-batch that fits the memory, by arithmetic rather than by crashing.
+
+    Args:
+        parameters: Weights of the model.
+        trainable: Weights that get gradients.
+        hidden_size: Width.
+        layers: Blocks.
+        batch_tokens: Tokens per optimizer step.
+        max_length: Longest sample, in tokens: the least a micro-batch must hold.
+
+    Raises:
+        ResourceError: Not even one sample fits.
+    """
+    precision: Precision
+    if spec.precision == "auto":
+        precision = "bfloat16" if machine.fast_bfloat16 else "float32"
+    else:
+        precision = spec.precision
+    width = 2 if precision == "bfloat16" else 4
+    # weights + gradient in the computing precision; float32 master copy and two Adam moments
+    fixed = parameters * width + trainable * (width + 12)
+    # about 34 values of the width per token and block are kept for the backward pass
+    # (Korthikanti et al. 2022, section 4.1), attention probabilities not stored
+    per_token = 34 * width // 2 * hidden_size * layers
+    budget = int(machine.memory_bytes * 0.8) - fixed
+    most = budget // max(per_token, 1)
+    if most < max_length:
+        raise ResourceError(
+            f"tuning needs {(fixed + per_token * max_length) / 2**30:.1f} GiB, "
+            f"{machine.memory_bytes / 2**30:.1f} GiB are free",
+            where="setup",
+            mend="Choose LoRA, a smaller model or a smaller tune.max_length.",
+        )
+    comfortable = 4096 if machine.device == "cpu" else 65536
+    wanted = spec.micro_batch_tokens or min(batch_tokens, comfortable, most)
+    micro = max(max_length, wanted)
+    accumulation = max(1, round(batch_tokens / micro))
+    return Plan(
+        device=machine.device,
+        precision=precision,
+        threads=spec.threads or machine.cores,
+        micro_batch_tokens=micro,
+        accumulation=accumulation,
+        memory_needed_bytes=fixed + per_token * micro,
+        memory_bytes=machine.memory_bytes,
+        machine=f"{machine.name}, {machine.cores} cores",
+    )
+
+
+def answering_precision(device: str) -> Precision:
+    """The precision answers are generated in: bfloat16 on a GPU, float32 on a CPU, where kernels
+    for bfloat16 are compiled anew for every prompt length."""
+    return "float32" if device == "cpu" else "bfloat16"
+
+
+def _cpu() -> tuple[str, set[str]]:
+    name, flags = "CPU", set[str]()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.partition(":")
+                if key.strip() == "model name":
+                    name = value.strip()
+                elif key.strip() == "flags":
+                    flags = set(value.split())
+                    break
+    except OSError:
+        import platform
+
+        name = platform.processor() or "CPU"
+    return name, flags
+
+
+def _free_memory() -> int:
+    try:
+        with open("/proc/meminfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)

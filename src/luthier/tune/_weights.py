@@ -1,0 +1,73 @@
+"""Float32 master weights behind a network that computes in another precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Weights:
+    """The trainable weights of a network and their gradients, in float32.
+
+    In float32 the tensors are the network's own. In bfloat16 they are master copies
+    (Micikevicius et al. 2018): gradients are summed in float32 over micro-batches, the update is
+    made on the copies, and the network gets the rounded result.
+
+    Args:
+        network: Already in its computing precision and on its device.
+    """
+
+    def __init__(self, network: Any) -> None:
+        self.pairs: list[tuple[str, Tensor, Tensor]] = []
+        for name, parameter in network.named_parameters():
+            if parameter.requires_grad:
+                own = parameter.dtype == torch.float32
+                master = parameter if own else parameter.detach().float().clone()
+                self.pairs.append((name, parameter, master))
+
+    @property
+    def named(self) -> list[tuple[str, Tensor]]:
+        """Names and float32 tensors, for the optimizer."""
+        return [(name, master) for name, _, master in self.pairs]
+
+    @property
+    def count(self) -> int:
+        """Number of trainable weights."""
+        return sum(m.numel() for _, _, m in self.pairs)
+
+    def gather(self) -> None:
+        """After each backward pass: add the network's gradients to the master's."""
+        for _, parameter, master in self.pairs:
+            if parameter is master or parameter.grad is None:
+                continue
+            if master.grad is None:
+                master.grad = parameter.grad.float()
+            else:
+                master.grad += parameter.grad
+            parameter.grad = None
+
+    def clip(self, max_norm: float) -> float:
+        """Scale gradients down to this norm; returns the norm before."""
+        masters = [m for _, _, m in self.pairs]
+        return float(torch.nn.utils.clip_grad_norm_(masters, max_norm))
+
+    def scatter(self) -> None:
+        """After the update: round into the network, forget the gradients."""
+        with torch.no_grad():
+            for _, parameter, master in self.pairs:
+                master.grad = None
+                if parameter is not master:
+                    parameter.copy_(master)
+
+    def snapshot(self) -> list[Tensor]:
+        """Copies of the master weights, on the CPU."""
+        return [m.detach().cpu().clone() for _, _, m in self.pairs]
+
+    def restore(self, tensors: list[Tensor]) -> None:
+        """Put a snapshot back."""
+        with torch.no_grad():
+            for (_, _, master), tensor in zip(self.pairs, tensors, strict=True):
+                master.copy_(tensor)
+        self.scatter()

@@ -1,0 +1,196 @@
+"""Stage 4: tune a model on conversations or texts, all weights or an adapter."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from luthier.core.errors import TuneError
+from luthier.core.ledger import Ledger
+from luthier.core.progress import Progress
+from luthier.core.records import Document, Example
+from luthier.core.spec import Spec, runtime
+from luthier.setup.optimizers import AdamW, OptimizerSpec
+from luthier.setup.plan import Plan
+from luthier.setup.schedules import ScheduleKind
+from luthier.tune.methods import Full, MethodSpec
+
+if TYPE_CHECKING:
+    from luthier.models.load import Model
+    from luthier.tune._rows import Rows
+
+TUNE_VERSION = 1
+
+
+class TuneSpec(Spec):
+    """How the model is tuned."""
+
+    objective: Literal["instruction", "pretrain"] = "instruction"
+    """``instruction``: loss on answers only. ``pretrain``: loss on every token of documents and
+    conversations."""
+    method: MethodSpec = Full()
+    """Which weights are updated."""
+    optimizer: OptimizerSpec = AdamW()
+    """How they are updated."""
+    schedule: ScheduleKind = "cosine"
+    """How the learning rate falls."""
+    lr: float = Field(2e-4, gt=0)
+    """Peak learning rate."""
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the training rows."""
+    max_steps: int | None = Field(None, ge=1)
+    """Stop after this many optimizer steps at the latest."""
+    batch_tokens: int = Field(8192, ge=16)
+    """Tokens per optimizer step."""
+    max_length: int = Field(512, ge=16)
+    """Tokens per packed sequence; longer conversations are refused, longer texts continued."""
+    warmup_ratio: float = Field(0.05, ge=0, le=1)
+    """Share of the steps in which the learning rate rises."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decoupled, on matrices only."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    with_passages: float = Field(0.0, ge=0, le=1)
+    """Share of the training conversations shown with context passages, the document their answer
+    stands in among neighbours, so that the model learns to answer from a context."""
+    validation_every: int | None = Field(None, ge=1)
+    """Steps between measurements on the validation rows; default an eighth of the run."""
+    patience: int | None = Field(None, ge=1)
+    """Stop after so many measurements without a better validation loss."""
+    max_refused: float = Field(0.05, ge=0, le=1)
+    """Largest share of rows that may be refused (longer than max_length)."""
+    seed: int = 0
+    """Of the order of rows, of adapter weights and dropout."""
+    checkpoint_every_s: float = runtime(default=30.0, ge=0)
+    """Seconds between checkpoints; a killed run goes on from the last."""
+
+
+def tune(
+    model: Model,
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    documents: Sequence[Document],
+    spec: TuneSpec,
+    plan: Plan,
+    folder: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Tune a model and write it to ``folder/model`` (and ``folder/adapter`` for LoRA).
+
+    Args:
+        model: Loaded in the plan's precision; changed in place.
+        train: Conversations to learn.
+        validation: Conversations whose loss is watched.
+        documents: Plain texts, learned too when the objective is ``pretrain``.
+        spec: Hyperparameters.
+        plan: Device, precision and micro-batch.
+        folder: Gets model, history.json, ledger.parquet; holds the checkpoint meanwhile.
+        progress: Shows the loss as it falls.
+
+    Returns:
+        Steps, losses before and after (nats per learned token), bits per byte, tokens/s, refusals.
+
+    Raises:
+        TuneError: Nothing to learn, a loss that is not a number, or an unusable checkpoint.
+        LeakageError: More rows refused than ``max_refused`` allows.
+        ModelError: The chat template is unfit for training.
+    """
+    import torch
+
+    from luthier.models.load import save
+    from luthier.tune import _loop
+    from luthier.tune.methods import apply, merged
+
+    torch.set_num_threads(plan.threads)
+    model.renderer.check()
+    _check_window(model, spec)
+    ledger = Ledger()
+    rows = _rows(train, documents, model, spec, ledger)
+    held_out = _rows(validation, (), model, spec, ledger) if validation else None
+    ledger.check(
+        rows_in=len(rows) + (len(held_out) if held_out else 0) + ledger.refused,
+        rows_out=len(rows) + (len(held_out) if held_out else 0),
+        limit=spec.max_refused,
+        stage="tune",
+    )
+    if rows.learned_tokens == 0:
+        raise TuneError("there is nothing to learn", mend="Check data.sources and data.split.")
+    before = _loop.evaluate(model, held_out, spec, plan) if held_out else math.nan
+    model.network = apply(spec.method, model.network, seed=spec.seed)
+    trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
+    history = _loop.train(model, rows, held_out, spec, plan, folder, progress)
+    if hasattr(model.network, "peft_config"):
+        model.network.save_pretrained(folder / "adapter")
+    model.network = merged(model.network)
+    after = _loop.evaluate(model, held_out, spec, plan) if held_out else math.nan
+    save(model, folder / "model")
+    ledger.write(folder)
+    (folder / "history.json").write_text(json.dumps(dataclasses.asdict(history)))
+    (folder / _loop.CHECKPOINT).unlink(missing_ok=True)
+    return {
+        "objective": spec.objective,
+        "method": spec.method.kind,
+        "trainable": trainable,
+        "rows": len(rows),
+        "rows_validation": len(held_out) if held_out else 0,
+        "rows_refused": ledger.refused,
+        "reasons": ledger.reasons(),
+        "tokens": history.tokens,
+        "learned_tokens": rows.learned_tokens,
+        "steps": history.step,
+        "stopped_early": history.stopped_early,
+        "best_step": history.best_step,
+        "loss_first": history.train[0][1] if history.train else None,
+        "loss_last": history.train[-1][1] if history.train else None,
+        **_validation_summary(before, after, held_out),
+        "seconds": round(history.seconds, 2),
+        "tokens_per_s": round(history.tokens / max(history.seconds, 1e-9), 1),
+    }
+
+
+def _rows(
+    examples: Sequence[Example],
+    documents: Sequence[Document],
+    model: Model,
+    spec: TuneSpec,
+    ledger: Ledger,
+) -> Rows:
+    from luthier.tune import _rows as rows
+
+    pretrain = spec.objective == "pretrain"
+    length = min(spec.max_length, model.context_length)
+    chats = rows.from_examples(
+        examples, model.renderer, max_length=length, learn_all=pretrain, ledger=ledger
+    )
+    if not (pretrain and documents):
+        return chats
+    texts = rows.from_documents(documents, model.renderer, max_length=length)
+    return rows.concatenate([chats, texts])
+
+
+def _validation_summary(before: float, after: float, rows: Rows | None) -> dict[str, Any]:
+    if rows is None:
+        return {"validation_loss_before": None, "validation_loss": None}
+    return {
+        "validation_loss_before": before / rows.learned_tokens,
+        "validation_loss": after / rows.learned_tokens,
+        "validation_bits_per_byte_before": before / math.log(2) / rows.learned_bytes,
+        "validation_bits_per_byte": after / math.log(2) / rows.learned_bytes,
+    }
+
+
+def _check_window(model: Model, spec: TuneSpec) -> None:
+    config = model.network.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    if window and getattr(config, "use_sliding_window", True) and spec.max_length > window:
+        raise TuneError(
+            f"packed rows of {spec.max_length} tokens exceed this model's sliding window ({window})",
+            where="tune.max_length",
+            mend=f"Set it to {window} or less.",
+        )
