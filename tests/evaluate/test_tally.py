@@ -101,6 +101,7 @@ def test_json_match_is_over_the_items_that_have_it(summary: dict[str, Any]) -> N
 def test_the_method_is_told_in_words(summary: dict[str, Any]) -> None:
     assert "not adjusted" in summary["method"]
     assert "Holm" in summary["method"]
+    assert "most frequent" not in summary["method"]
 
 
 def test_one_kind_has_one_scope_and_one_route_nothing_to_compare() -> None:
@@ -110,6 +111,33 @@ def test_one_kind_has_one_scope_and_one_route_nothing_to_compare() -> None:
     assert summary["base"] == "rag"
     assert "nothing to compare" in summary["headline"]["overall"]
     assert summary["routes"]["rag"]["batch_differs"] == 2
+
+
+def test_items_without_a_group_stand_alone() -> None:
+    spec = EvaluateSpec(routes=("base", "rag"), resamples=1000)
+    rows = [row("base", i, 0.1, group="") for i in range(30)]
+    rows += [row("rag", i, 0.5 + i / 100, group="") for i in range(30)]
+    summary = tally(spec, rows, {"base": 0, "rag": 0}, seed=0)
+    assert summary["groups"] == 30
+    assert summary["against_base"]["overall"]["rag"]["clear"]
+
+
+def test_few_groups_can_never_make_a_clear_verdict() -> None:
+    spec = EvaluateSpec(routes=("base", "rag"), resamples=1000)
+    rows = [row("base", i, 0.1, group=f"g{i % 3}") for i in range(300)]
+    rows += [row("rag", i, 0.5, group=f"g{i % 3}") for i in range(300)]
+    found = tally(spec, rows, {"base": 0, "rag": 0}, seed=0)["against_base"]["overall"]["rag"]
+    assert found["low"] > 0
+    assert not found["clear"]
+
+
+def test_of_many_kinds_the_frequent_are_reported_apart() -> None:
+    spec = EvaluateSpec(routes=("rag",), resamples=1000)
+    rows = [row("rag", i, 0.5, kind=f"k{min(i % 10, 6)}") for i in range(60)]
+    summary = tally(spec, rows, {"rag": 0}, seed=0)
+    assert summary["scopes"] == ["overall", "k0", "k1", "k2", "k6"]
+    assert len(summary["kinds"]) == 7
+    assert "the 4 most frequent of 7 kinds" in summary["method"]
 
 
 def test_when_base_is_best_it_says_so() -> None:

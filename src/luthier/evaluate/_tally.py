@@ -32,6 +32,8 @@ METRICS: dict[str, Callable[[ItemResult], float | bool | None]] = {
     "faithfulness": lambda row: row.faithfulness,
     "source_found": lambda row: row.source_found,
 }
+KINDS_APART = 4
+"""Most kinds of question with figures of their own; more would drown the verdicts."""
 Tables = dict[str, dict[str, list[ItemResult]]]  # scope -> route -> rows, items in one order
 
 
@@ -40,9 +42,9 @@ def tally(
 ) -> dict[str, Any]:
     """Summarise a comparison as plain JSON.
 
-    A *scope* is ``overall`` or, where there is more than one, a kind of question. An *interval*
-    is ``{mean, low, high, n}``; a *difference* has ``first``, ``second``, ``mean``, ``low``,
-    ``high`` (first minus second), ``p``, ``p_holm``, ``clear``, ``only_first``,
+    A *scope* is ``overall`` or, where there is more than one, a frequent kind of question. An
+    *interval* is ``{mean, low, high, n}``; a *difference* has ``first``, ``second``, ``mean``,
+    ``low``, ``high`` (first minus second), ``p``, ``p_holm``, ``clear``, ``only_first``,
     ``only_second``, ``p_exact`` and ``words``.
 
     Returns:
@@ -58,7 +60,9 @@ def tally(
         scope -> sentence.
     """
     kinds = Counter(row.kind for row in rows if row.route == spec.routes[0])
-    scopes = [OVERALL, *sorted(kinds)] if len(kinds) > 1 else [OVERALL]
+    named = [kind for kind in kinds if kind != OVERALL]
+    frequent = sorted(named, key=lambda kind: (-kinds[kind], kind))[:KINDS_APART]
+    scopes = [OVERALL, *sorted(frequent)] if len(kinds) > 1 else [OVERALL]
     tables: Tables = {
         scope: {
             route: [r for r in rows if r.route == route and scope in (OVERALL, r.kind)]
@@ -77,7 +81,7 @@ def tally(
     }
     found = _differences(spec, tables, ranking, base, seed)
     first_rows = tables[OVERALL][spec.routes[0]]
-    groups = len({row.group for row in first_rows})
+    groups = len({_group(row) for row in first_rows})
     return {
         "items": len(first_rows),
         "groups": groups,
@@ -90,7 +94,9 @@ def tally(
         "price_per_hour": spec.price_per_hour,
         "currency": spec.currency,
         "max_new_tokens": spec.max_new_tokens,
-        "method": verdict.caveat(spec.confidence, len(found), groups, len(first_rows)),
+        "method": verdict.caveat(
+            spec.confidence, len(found), groups, len(first_rows), len(kinds), len(scopes) - 1
+        ),
         "routes": routes,
         "ranking": ranking,
         **_verdicts(spec, ranking, found, base),
@@ -136,7 +142,7 @@ def _route(
 def _mean(
     spec: EvaluateSpec, rows: Sequence[ItemResult], name: str, seed: int
 ) -> dict[str, Any] | None:
-    values = [(METRICS[name](row), row.group) for row in rows]
+    values = [(METRICS[name](row), _group(row)) for row in rows]
     kept = [(float(value), group) for value, group in values if value is not None]
     if not kept:
         return None
@@ -148,6 +154,11 @@ def _mean(
         seed=seed,
     )
     return dataclasses.asdict(interval)
+
+
+def _group(row: ItemResult) -> str:
+    """What is resampled together: an item without a group stands alone."""
+    return row.group or f"item {row.item_id}"
 
 
 def _perplexity(rows: Sequence[ItemResult]) -> float | None:
@@ -201,7 +212,7 @@ def _measure(
     pairs = list(zip(first, second, strict=True))
     assert all(a.item_id == b.item_id for a, b in pairs), "routes answered other items"
     differences = [float(metric(a) or 0) - float(metric(b) or 0) for a, b in pairs]
-    groups = [a.group for a, _ in pairs]
+    groups = [_group(a) for a, _ in pairs]
     interval = paired_bootstrap(
         differences,
         groups=groups,

@@ -118,7 +118,7 @@ def compare(
         )
     if not items:
         raise DataError("there are no items to compare routes on")
-    sampling = Sampling(max_new_tokens=spec.max_new_tokens, temperature=0.0, seed=seed)
+    sampling = Sampling(max_new_tokens=spec.max_new_tokens, temperature=0.0, top_p=1.0, seed=seed)
     rows: list[ItemResult] = []
     passages: dict[str, Passage] = {}
     unstable: dict[str, int] = {}

@@ -87,11 +87,13 @@ class LeakageReport:
         sought = self.test_items - self.too_short
         short = f" ({self.too_short} too short to tell)" if self.too_short else ""
         rows, corpus = len(self.overlaps), len(self.questions_in_corpus)
+        found_again = f"{rows:,} of {self.test_items:,} test items are near-copies of one of "
+        in_corpus = f"{corpus:,} of {sought:,} test questions stand word for word in one of "
         return [
-            f"{rows} of {self.test_items} test items are like one of {self.train_rows} rows{found}",
-            f"{len(self.shared_groups)} groups have rows on both sides",
-            f"{corpus} of {sought} questions stand in one of {self.documents} documents{short}",
-            f"{self.sources_in_corpus} of {self.test_items} test documents are in the corpus",
+            f"{found_again}{self.train_rows:,} training and validation rows{found}",
+            f"{len(self.shared_groups):,} groups have rows on both sides of the split",
+            f"{in_corpus}{self.documents:,} documents{short}",
+            f"{self.sources_in_corpus:,} of {self.test_items:,} source documents are in the corpus",
         ]
 
     def as_dict(self) -> dict[str, Any]:

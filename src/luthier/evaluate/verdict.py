@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 from luthier.evaluate.statistics import Interval
 
@@ -89,17 +88,26 @@ def alone(route: str, scope: str) -> str:
     return f"{opening}{route} was the only route asked, so there is nothing to compare"
 
 
-def caveat(confidence: float, comparisons: int, groups: int, items: int) -> str:
-    """How intervals and verdicts were made, in words for reports."""
+def caveat(
+    confidence: float, comparisons: int, groups: int, items: int, kinds: int, apart: int
+) -> str:
+    """How intervals and verdicts were made, in words for reports.
+
+    Args:
+        confidence: Of the intervals.
+        comparisons: Size of the family that Holm's adjustment covers.
+        groups: Groups the items come in.
+        items: Items compared on.
+        kinds: Kinds of question among them.
+        apart: How many kinds are reported apart.
+    """
     clustered = f"{items} items in {groups} groups" if groups < items else f"{items} items"
-    return (
-        f"Intervals are {confidence:.0%} percentile bootstrap intervals over {clustered}, paired "
-        "item by item and not adjusted for multiple comparisons. A route 'beats' another only if "
-        "the interval excludes zero and the paired permutation test stays under "
+    text = (
+        f"Intervals are {confidence * 100:g} % percentile bootstrap intervals over {clustered}, "
+        "paired item by item and not adjusted for multiple comparisons. A route 'beats' another "
+        "only if the interval excludes zero and the paired permutation test stays under "
         f"{1 - confidence:.2g} after Holm's adjustment for all {comparisons} comparisons made."
     )
-
-
-def lines(differences: Sequence[Difference]) -> list[str]:
-    """Each comparison in words, with the kind of question in front where it is not overall."""
-    return [words(d) if d.scope == OVERALL else f"{d.scope}: {words(d)}" for d in differences]
+    if kinds > max(apart, 1):
+        text += f" Only the {apart} most frequent of {kinds} kinds are reported apart."
+    return text
