@@ -36,7 +36,7 @@ _ADMONITION = re.compile(
 _BLANKS = re.compile(r"\n{3,}")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|etc|vs|cf|fig|no|approx|resp|al|dr|mr|st|eq|sec|ref|w\.r\.t|a\.k\.a|"
-    r"incl|esp|max|min|std|dept|vol|pp|ed|eds|inc|jr|sr)|(?:^|[\s(])[A-Za-z])\.$",
+    r"incl|esp|max|min|std|dept|vol|pp|ed|eds|inc|jr|sr)|(?:^|[\s(])(?-i:[A-Z]))\.$",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s+[\"'(\[]?[A-Z0-9`_*]|\s*$)")
@@ -88,15 +88,19 @@ def split_signature_line(doc: str, name: str) -> tuple[str, str]:
 
     Returns:
         (the part from the opening parenthesis on, the rest); ("", doc) if there is none. A
-        trailing ``-- description`` on the line stays in the rest.
+        trailing ``-- description`` on the line stays in the rest, and so does the returned value
+        where it is described in words and nothing else is said.
     """
     head, _, rest = doc.partition("\n")
-    arguments = r"(\(.*?\)(?:\s*->\s*[^\n]*?)?)(?:\s+--?\s+(.*))?$"
-    match = re.match(rf"^(?:\w+\.)*{re.escape(name)}{arguments}", head)
+    pattern = r"(\(.*?\))(?:\s*-{1,2}>\s*([^\n]*?))?(?:\s+--?\s+(.*))?$"
+    match = re.match(rf"^(?:\w+\.)*{re.escape(name)}{pattern}", head)
     if match is None or not _balanced(match.group(1)):
         return "", doc
-    said = match.group(2) or ""
-    return match.group(1).strip(), f"{said}\n{rest}".strip() if said else rest.strip()
+    arguments, returned, said = (group or "" for group in match.groups())
+    rest = f"{said}\n{rest}".strip()
+    if not rest and len(returned.split()) > 1:
+        return arguments, returned
+    return f"{arguments} -> {returned}" if returned else arguments, rest
 
 
 def _balanced(text: str) -> bool:

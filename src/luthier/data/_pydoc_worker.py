@@ -62,7 +62,7 @@ class Places:
     """Where things stand in source files, relative to the folder the package lies in."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._roots = tuple(dict.fromkeys((root, root.resolve())))
         self._lines: dict[str, dict[str, int]] = {}
 
     def origin(self, found: Found) -> str:
@@ -80,9 +80,11 @@ class Places:
         return self._relative(file if line else "", line, found.owner)
 
     def _relative(self, file: str, line: int, owner: str) -> str:
-        path = Path(file)
-        if path.suffix == ".py" and path.is_relative_to(self._root):
-            return f"{path.relative_to(self._root).as_posix()}:{max(line, 1)}"
+        if file.endswith(".py"):
+            for path in (Path(file), Path(os.path.realpath(file))):
+                for root in self._roots:
+                    if path.is_relative_to(root):
+                        return f"{path.relative_to(root).as_posix()}:{max(line, 1)}"
         return f"builtin:{owner}"
 
     def _line(self, file: str, qualified: str) -> int:
@@ -246,7 +248,7 @@ def _printable(text: str) -> str:
 def root_of(package: str) -> tuple[Path, str]:
     """The folder origins are relative to, and the package's version."""
     if package == "stdlib":
-        return Path(sysconfig.get_path("stdlib")).resolve(), platform.python_version()
+        return Path(sysconfig.get_path("stdlib")), platform.python_version()
     import importlib.metadata
     import importlib.util
 

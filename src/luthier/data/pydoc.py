@@ -167,8 +167,8 @@ def _run_worker(
         )
         clock = threading.Timer(source.timeout_s, process.kill)
         clock.start()
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             for raw in process.stdout:
                 line = json.loads(raw)
                 importing = line.get("importing", importing)
@@ -181,6 +181,7 @@ def _run_worker(
             clock.cancel()
             process.kill()
             process.wait()
+            process.stdout.close()
     if done:
         return lines, importing, ""
     return lines, importing, "timeout" if timed_out else f"exit status {process.returncode}"
