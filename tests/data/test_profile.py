@@ -1,0 +1,48 @@
+"""The data profile."""
+
+from __future__ import annotations
+
+import json
+
+from luthier.core.ledger import Ledger
+from luthier.core.records import Document, Example, Message
+from luthier.data.profile import SAMPLES, profile, quantiles
+
+
+def _example(number: int, kind: str = "fact") -> Example:
+    messages = (Message("user", "a b c"), Message("assistant", "x " * (number + 1)))
+    identity = f"m.f{number}?summary-1" if kind == "fact" else f"faq.csv:{number}"
+    return Example(identity, messages, "o", "g", kind, f"m.f{number}" if kind == "fact" else "",
+                   "train" if number % 2 else "test")  # fmt: skip
+
+
+def test_profile_counts() -> None:
+    ledger = Ledger()
+    ledger.refuse("empty answer", "f:1")
+    documents = [
+        Document("m.f", "m.f", "one two", "m.py:1", "function", "m.f", {"package": "m"}),
+        Document("faq.csv:2", "T", "one", "faq.csv:2", "row", "g"),
+    ]
+    examples = [*map(_example, range(20)), _example(20, "billing")]
+    told = json.loads(json.dumps(profile(documents, examples, ledger)))
+    assert told["documents"]["kinds"] == {"function": 1, "row": 1}
+    assert told["documents"]["parts"] == {"m": 1, "faq.csv": 1}
+    assert told["documents"]["packages"] == {"m": 1}
+    assert told["examples"]["kinds"] == {"fact": 20, "billing": 1}
+    assert told["examples"]["questions"] == {"summary": 20}
+    assert told["examples"]["sides"]["train"] == {"billing": 0, "fact": 10}
+    assert told["examples"]["answer_words"]["max"] == 21
+    assert len(told["samples"]) == SAMPLES
+    assert told["refused"] == {"empty answer": 1}
+
+
+def test_samples_stay_when_rows_are_added() -> None:
+    few = profile([], [_example(n) for n in range(30)], Ledger())["samples"]
+    many = profile([], [_example(n) for n in range(60)], Ledger())["samples"]
+    kept = {s["id"] for s in many} & {f"m.f{n}?summary-1" for n in range(30)}
+    assert kept <= {s["id"] for s in few}
+
+
+def test_quantiles() -> None:
+    assert quantiles([]) == {}
+    assert quantiles(range(101)) == {"min": 0, "p05": 5, "p50": 50, "p95": 95, "max": 100}
