@@ -6,6 +6,7 @@ import errno
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -23,7 +24,7 @@ HEAVY = {
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> object:
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run the program with a command that raises what it is told."""
 
     def run(error: BaseException, *options: str) -> Result:
@@ -73,20 +74,22 @@ def test_a_mistyped_command_gets_a_suggestion() -> None:
 
 
 @pytest.mark.parametrize("kind", LuthierError.__subclasses__())
-def test_an_error_is_one_message_and_its_exit_code(failing, kind: type[LuthierError]) -> None:
+def test_an_error_is_one_message_and_its_exit_code(
+    failing: Callable[..., Result], kind: type[LuthierError]
+) -> None:
     result = failing(kind("it broke", where="a.csv:3", mend="Mend it."))
     assert result.exit_code == kind.exit_code
     assert result.stdout == ""
     assert result.stderr == "error: a.csv:3: it broke\n  Mend it.\n"
 
 
-def test_several_problems_stand_below_each_other(failing) -> None:
+def test_several_problems_stand_below_each_other(failing: Callable[..., Result]) -> None:
     result = failing(ConfigError("2 problems", problems=["a.yaml:1: x: [bad]", "a.yaml:2: y: bad"]))
     assert result.exit_code == 2
     assert result.stderr == "error: \n  a.yaml:1: x: [bad]\n  a.yaml:2: y: bad\n"
 
 
-def test_ctrl_c(failing) -> None:
+def test_ctrl_c(failing: Callable[..., Result]) -> None:
     result = failing(KeyboardInterrupt())
     assert result.exit_code == 130
     assert result.stderr == "stopped; finished stages are kept, run again to go on\n"
@@ -106,14 +109,16 @@ class OutOfMemoryError(RuntimeError):
         (ModuleNotFoundError("no", name="torch"), "the library 'torch' is not installed"),
     ],
 )
-def test_what_the_machine_lacks_is_a_resource_error(failing, error: Exception, words: str) -> None:
+def test_what_the_machine_lacks_is_a_resource_error(
+    failing: Callable[..., Result], error: Exception, words: str
+) -> None:
     result = failing(error)
     assert result.exit_code == 8
     assert words in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_an_unexpected_error_is_short_unless_debugged(failing) -> None:
+def test_an_unexpected_error_is_short_unless_debugged(failing: Callable[..., Result]) -> None:
     result = failing(ZeroDivisionError("division by zero\nand more"))
     assert result.exit_code == 1
     assert result.stderr == (
@@ -126,7 +131,7 @@ def test_an_unexpected_error_is_short_unless_debugged(failing) -> None:
     assert "test_main.py" in debugged.stderr
 
 
-def test_debug_shows_where_a_known_error_was_raised(failing) -> None:
+def test_debug_shows_where_a_known_error_was_raised(failing: Callable[..., Result]) -> None:
     assert "Traceback" in failing(DataError("it broke"), "--debug").stderr
 
 
@@ -140,9 +145,10 @@ def test_a_missing_project_file_in_a_real_process(tmp_path: Path) -> None:
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:
-    code = "import sys, luthier.cli.main as m\nsys.stdout.close = lambda: None\nm.main(['schema'])"
     process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "luthier", "schema"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -150,8 +156,7 @@ def test_a_closed_pipe_is_no_traceback() -> None:
     message = process.stderr.read()
     process.stderr.close()
     process.wait()
-    assert b"Traceback" not in message
-    assert b"error" not in message
+    assert message == b""
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -14,13 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from luthier.cli._comparison import show_comparison
+from luthier.cli._comparison import WIDTH, show_comparison
 
 if TYPE_CHECKING:
     from luthier.core.store import Artifact
     from luthier.pipeline import RunResult
 
-WIDTH = 100
 _MOST_REASONS = 4
 
 
@@ -29,9 +28,10 @@ def show(result: RunResult, console: Console) -> None:
 
     Args:
         result: From ``pipeline.run``.
-        console: Where to print; wide terminals are used up to 100 columns.
+        console: Where to print; wide terminals are used up to 100 columns, files as if they had
+            as many.
     """
-    console.width = min(console.width, WIDTH)
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     made = result.artifacts
     _data(console, made)
     _model(console, made, result.plan)
@@ -80,7 +80,7 @@ def _head(console: Console, title: str, *artifacts: Artifact | None) -> None:
         note = f"made in {duration(sum(a.wall_s for a in present if not a.reused))}"
     line = Text(title, style="bold")
     if present:
-        line.append(" " * max(2, WIDTH - len(title) - len(note)), style="default")
+        line.append(" " * max(2, console.width - len(title) - len(note)), style="not bold")
         line.append(note, style="dim not bold")
     console.print()
     console.print(line, no_wrap=True, crop=True)
