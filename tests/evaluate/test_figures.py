@@ -41,6 +41,17 @@ def test_comparison_has_a_panel_for_each_scope_and_asymmetric_intervals() -> Non
     assert ranges[0][1] > 0.7
 
 
+def test_many_or_long_kinds_still_fit() -> None:
+    data = _comparison()
+    data["scopes"] = ["overall", "a", "b", "a_kind_with_a_very_long_name"]
+    data["kinds"] = dict.fromkeys(data["scopes"][1:], 400)
+    for route in data["routes"].values():
+        route["token_f1"] = dict.fromkeys(data["scopes"], CELL)
+    titles = [n["text"] for n in _figures.comparison(data)["layout"]["annotations"]]
+    assert titles[1] == "<b>a</b>  400"
+    assert titles[3] == "<b>a_kind_with_a_v…</b>  400"
+
+
 def test_every_route_can_be_drawn_when_all_scores_are_zero() -> None:
     data = _comparison()
     zero = {"mean": 0.0, "low": 0.0, "high": 0.0, "n": 3}

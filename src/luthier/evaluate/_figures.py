@@ -36,6 +36,7 @@ def comparison(data: Mapping[str, Any]) -> Figure:
     layout["margin"]["t"] = 40
     gap = 0.035
     width = (1 - gap * (len(scopes) - 1)) / len(scopes)
+    unit = " questions" if len(scopes) <= 3 else ""  # narrow panels have no room for the word
     traces = []
     for number, scope in enumerate(scopes):
         suffix = "" if number == 0 else str(number + 1)
@@ -58,7 +59,7 @@ def comparison(data: Mapping[str, Any]) -> Figure:
         traces += _panel(scope, routes, cells, suffix)
         items = data["items"] if scope == "overall" else data["kinds"][scope]
         layout["annotations"].append(
-            _note(f"<b>{_escape(scope)}</b>  {items:,} questions", start, 1.0, size=14)
+            _note(f"<b>{_escape(_short(scope))}</b>  {items:,}{unit}", start, 1.0, size=14)
         )
     return {"data": traces, "layout": layout}
 
@@ -275,6 +276,10 @@ def _note(text: str, x: float, y: float, *, size: int) -> dict[str, Any]:
         "text": text, "x": x, "y": y, "xref": "paper", "yref": "paper", "xanchor": "left",
         "yanchor": "bottom", "yshift": 8, "showarrow": False, "font": {"size": size, "color": INK},
     }  # fmt: skip
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 16 else f"{text[:15]}…"
 
 
 def _escape(text: str) -> str:
