@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
+import datetime as dt
 import os
 import signal
 import sqlite3
@@ -63,13 +63,13 @@ def test_ids_may_be_shortened_but_not_beyond_doubt(tmp_path: Path) -> None:
 
 def test_records_since(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "log.sqlite")
-    day = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
+    day = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
     for hour in (3, 1, 2):
-        at = (day + datetime.timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        at = (day + dt.timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         journal.append(record(f"ans-{hour}", at=at))
     assert [r.id for r in journal.records()] == ["ans-1", "ans-2", "ans-3"]
-    elsewhere = datetime.timezone(datetime.timedelta(hours=5))
-    since = (day + datetime.timedelta(hours=2)).astimezone(elsewhere)
+    elsewhere = dt.timezone(dt.timedelta(hours=5))
+    since = (day + dt.timedelta(hours=2)).astimezone(elsewhere)
     assert [r.id for r in journal.records(since)] == ["ans-2", "ans-3"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import shutil
 from pathlib import Path
@@ -61,7 +62,7 @@ def fill_model(folder: Path) -> dict[str, Any]:
 
 
 def screen(found: object) -> str:
-    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console = Console(width=160, record=True, file=io.StringIO())
     console.print(found)
     return console.export_text()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
+import datetime as dt
 import json
 import sqlite3
 import threading
@@ -149,7 +149,7 @@ class Journal:
             )
         return found[0]
 
-    def records(self, since: datetime.datetime | None = None) -> list[AnswerRecord]:
+    def records(self, since: dt.datetime | None = None) -> list[AnswerRecord]:
         """All answers begun at or after ``since`` (timezone-aware), oldest first."""
         start = "" if since is None else _stamp(since)
         return self._select("WHERE at >= ? ORDER BY at, rowid", start)
@@ -190,11 +190,11 @@ class Journal:
 
 def now() -> str:
     """The present moment as ``AnswerRecord.at`` has it."""
-    return _stamp(datetime.datetime.now(datetime.UTC))
+    return _stamp(dt.datetime.now(dt.UTC))
 
 
-def _stamp(moment: datetime.datetime) -> str:
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _stamp(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
