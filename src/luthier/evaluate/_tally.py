@@ -60,16 +60,8 @@ def tally(
         scope -> sentence.
     """
     kinds = Counter(row.kind for row in rows if row.route == spec.routes[0])
-    named = [kind for kind in kinds if kind != OVERALL]
-    frequent = sorted(named, key=lambda kind: (-kinds[kind], kind))[:KINDS_APART]
-    scopes = [OVERALL, *sorted(frequent)] if len(kinds) > 1 else [OVERALL]
-    tables: Tables = {
-        scope: {
-            route: [r for r in rows if r.route == route and scope in (OVERALL, r.kind)]
-            for route in spec.routes
-        }
-        for scope in scopes
-    }
+    tables = _tables(spec, rows, kinds)
+    scopes = list(tables)
     base = "base" if "base" in spec.routes else spec.routes[0]
     routes: dict[str, Any] = {
         route: _route(spec, {s: tables[s][route] for s in scopes}, unstable[route], seed)
@@ -100,6 +92,18 @@ def tally(
         "routes": routes,
         "ranking": ranking,
         **_verdicts(spec, ranking, found, base),
+    }
+
+
+def _tables(spec: EvaluateSpec, rows: Sequence[ItemResult], kinds: Counter[str]) -> Tables:
+    named = [kind for kind in kinds if kind != OVERALL]
+    frequent = sorted(named, key=lambda kind: (-kinds[kind], kind))[:KINDS_APART]
+    return {
+        scope: {
+            route: [r for r in rows if r.route == route and scope in (OVERALL, r.kind)]
+            for route in spec.routes
+        }
+        for scope in ([OVERALL, *sorted(frequent)] if len(kinds) > 1 else [OVERALL])
     }
 
 
