@@ -124,7 +124,7 @@ def test_drift_is_found_and_named(questions: list[str], feature: str) -> None:
 def test_the_level_is_shared_among_the_tests() -> None:
     random = np.random.default_rng(6)
     reference = plain(random, 200)
-    today = [*plain(random, 32), *(f"{q} Now!" for q in plain(random, 8))]
+    today = [*plain(random, 30), *(f"{q} Now!" for q in plain(random, 10))]
     p_values = [t.p_value for t in find_drift(reference, today, MonitorSpec(), letters).tests]
     assert len(p_values) == 8
     assert p_values == sorted(p_values)
