@@ -14,12 +14,6 @@ from rich.console import Console
 
 from luthier.cli._screen import count, duration, show
 from luthier.core.store import Artifact
-from luthier.evaluate._tally import tally
-from luthier.evaluate.answers import ItemResult
-from luthier.evaluate.compare import EvaluateSpec
-
-ROUTES = ("base", "few-shot", "rag", "fine-tuned", "rag+fine-tuned")
-QUALITY = {"base": 10, "few-shot": 11, "rag": 50, "fine-tuned": 40, "rag+fine-tuned": 80}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,43 +26,6 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         return {"seconds_s": self.seconds_s}
-
-
-def answer(route: str, number: int) -> ItemResult:
-    good = (number * 37) % 100 < QUALITY[route]
-    kind = "form" if number % 3 == 0 else "fact"
-    searched = "rag" in route
-    return ItemResult(
-        route=route,
-        item_id=str(number),
-        kind=kind,
-        group=str(number),
-        origin="json.py:1",
-        question="q?",
-        reference="a",
-        answer="a" if good else "b",
-        token_f1=0.9 if good else 0.1,
-        exact_match=good,
-        json_match=good if kind == "form" else None,
-        faithfulness=0.75 if searched else None,
-        source_found=True if searched else None,
-        nll_nats=2.0,
-        reference_tokens=4,
-        prompt_tokens=30,
-        completion_tokens=5,
-        finish_reason="stop",
-        passage_ids=(),
-        citations=(),
-        latency_s=0.1 + searched * 0.05,
-    )
-
-
-@pytest.fixture(scope="module")
-def comparison() -> dict[str, Any]:
-    """As ``compare`` tells it, from made-up answers."""
-    rows = [answer(route, number) for route in ROUTES for number in range(100)]
-    spec = EvaluateSpec(routes=ROUTES, resamples=1000)
-    return tally(spec, rows, dict.fromkeys(ROUTES, 0), seed=0)
 
 
 def artifact(
@@ -153,25 +110,6 @@ def test_what_a_newcomer_must_see(whole: Result, words: str) -> None:
     assert words in " ".join(screen(whole).split())
 
 
-def test_the_table_of_routes(whole: Result, comparison: dict[str, Any]) -> None:
-    lines = [line for line in screen(whole).splitlines() if line.split()[:1] == ["rag+fine-tuned"]]
-    overall = comparison["routes"]["rag+fine-tuned"]
-    f1, against = overall["token_f1"]["overall"], comparison["against_base"]["overall"]
-    cells = lines[0].split()
-    assert cells[1] == f"{f1['mean']:.2f}"
-    assert cells[2:4] == [f"[{f1['low']:.2f},", f"{f1['high']:.2f}]"]
-    assert cells[4:9] == ["0.80", "0.75", "1.6", "150", "ms"]
-    assert cells[9] == f"{0.15 / 3600 * 0.1 * 1000:.4f}"
-    assert cells[10] == f"{against['rag+fine-tuned']['mean']:+.2f}"
-    assert len([line for line in lines if "beats" not in line]) == 2, "overall and by kind"
-
-
-def test_the_table_by_kind_has_json_for_form_only(whole: Result) -> None:
-    head = next(line for line in screen(whole).splitlines() if "fact: token F1" in line)
-    assert head.split("fact:")[1].count("JSON") == 1
-    assert head.index("form:") < head.index("JSON")
-
-
 @pytest.mark.parametrize("width", [80, 100, 300])
 def test_nothing_but_paths_and_commands_is_wider_than_the_screen(whole: Result, width: int) -> None:
     text = screen(whole, width)
@@ -231,14 +169,6 @@ def test_stages_that_told_nothing(whole: Result) -> None:
     assert "None" not in text
     assert "Tuning" in text
     assert screen(Result({}, {}, 0.0)).strip() == "0 stages in 0.0 s: 0 made, 0 reused"
-
-
-def test_one_kind_of_question_needs_no_second_table(
-    whole: Result, comparison: dict[str, Any]
-) -> None:
-    alone = {**comparison, "kinds": {"row": 100}}
-    made = {"compare": dataclasses.replace(whole.artifacts["compare"], summary=alone)}
-    assert "row: token F1" not in screen(Result(made, {}, 1.0))
 
 
 def test_durations_and_counts() -> None:

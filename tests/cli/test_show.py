@@ -1,4 +1,4 @@
-"""Listing the store, showing one artifact, and deleting what nobody needs."""
+"""Listing the store, and showing one artifact."""
 
 from __future__ import annotations
 
@@ -93,20 +93,8 @@ def test_the_beginning_of_a_name_is_enough(
 def test_an_empty_store(tmp_path: Path) -> None:
     store = Store(tmp_path / "none")
     assert "nothing made yet" in call(store, "show").output
-    assert call(store, "gc").output == "nothing to delete\n"
     assert call(store, "show", "x").exit_code == 7
     assert not store.root.exists()
-
-
-def test_gc_deletes_the_unkept(made: tuple[Store, Artifact, Artifact, Artifact]) -> None:
-    store, rows, model, stray = made
-    rehearsal = call(store, "gc", "--dry-run")
-    assert stray.name in rehearsal.output
-    assert "1 folder would be deleted" in rehearsal.output
-    assert stray.path.is_dir()
-    gone = json.loads(call(store, "gc", "--json").stdout)
-    assert [one["name"] for one in gone] == [stray.name]
-    assert {a.name for a in store.all()} == {rows.name, model.name}
 
 
 def test_sizes_and_ages() -> None:

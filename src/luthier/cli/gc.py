@@ -29,7 +29,9 @@ def command(root: Path, dry_run: bool, as_json: bool) -> None:
         return
     for name, size in gone:
         click.echo(f"{human_size(size):>10}  {name}")
-    total = human_size(sum(size for _, size in gone))
-    verb = "would be" if dry_run else "were"
+    if not gone:
+        click.echo("nothing to delete")
+        return
     things = "1 folder" if len(gone) == 1 else f"{len(gone)} folders"
-    click.echo(f"{things} {verb} deleted, {total} in all" if gone else "nothing to delete")
+    verb = "would be" if dry_run else "was" if len(gone) == 1 else "were"
+    click.echo(f"{things} {verb} deleted, {human_size(sum(size for _, size in gone))} in all")

@@ -118,9 +118,7 @@ class Store:
                     "inputs": named,
                     "recorded": {**_settings(inputs), **everything(dict(recorded or {}))},
                     "summary": summary,
-                    "wall_s": round(time.monotonic() - started, 3),
-                    "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                    "luthier": __version__,
+                    **_stamp(started),
                 }
                 text = json.dumps(manifest, indent=2, ensure_ascii=False)
                 final.parent.mkdir(parents=True, exist_ok=True)
@@ -297,6 +295,14 @@ def _read_manifest(folder: Path) -> Artifact:
             where=str(folder),
             mend="Delete this folder; the next run makes it again.",
         ) from error
+
+
+def _stamp(started: float) -> dict[str, Any]:
+    return {
+        "wall_s": round(time.monotonic() - started, 3),
+        "made_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "luthier": __version__,
+    }
 
 
 def _settings(inputs: Mapping[str, Any]) -> dict[str, Any]:
