@@ -40,7 +40,9 @@ bench: $(STAMPS)/bench  ## run every benchmark (long)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 starter: $(STAMPS)/demo  ## pretrain the starter model again (hours)
-	$(BIN)/luthier run examples/starter/luthier.yaml
+	$(PIP) -r examples/starter/requirements.txt
+	$(BIN)/luthier run examples/starter/luthier.yaml --json > .starter.json
+	$(BIN)/python tools/place_starter.py < .starter.json
 
 clean:  ## remove caches and built documentation; keeps .venv and the stores
 	rm -rf docs/_build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
