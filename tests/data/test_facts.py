@@ -90,6 +90,16 @@ def test_google_sections() -> None:
     assert _of(found, "returns")[0].answer == "What was found."
 
 
+def test_google_raises_section() -> None:
+    text = "m.f(a)\nDo it.\n\nRaises:\n    ValueError: If there is none at all.\n"
+    (fact,) = _of(facts(_document(text)), "raises")
+    assert (fact.answer, fact.detail) == ("If there is none at all.", "ValueError")
+
+
+def test_texts_are_not_asked_about() -> None:
+    assert facts(_document("Return the book to the library.", kind="text")) == []
+
+
 def test_numpy_sections() -> None:
     text = (
         "m.f(a, b)\nDo it.\n\nParameters\n----------\na : array_like\n    Input data. More.\n"

@@ -215,3 +215,9 @@ def test_the_worker_imports_nothing_into_this_process(small: Path) -> None:
 
     _read("small")
     assert "small" not in sys.modules
+
+
+def test_a_package_that_cannot_be_imported(small: Path) -> None:
+    (small / "small" / "__init__.py").write_text("import no_such_module_anywhere")
+    with pytest.raises(DataError, match=r"yields no document.*no_such_module_anywhere"):
+        _read("small")

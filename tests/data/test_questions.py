@@ -69,6 +69,7 @@ def test_kinds_are_limited() -> None:
         ("Return it.", "sentence too short"),
         ("The values are the following:", "sentence breaks off"),
         ("Return the value of the", "sentence breaks off"),
+        ("It can take the following forms.", "sentence breaks off"),
         ("See the other function.", "sentence is markup or a pointer"),
         (r"The integers $\mathbb{Z}$ are here.", "sentence is markup or a pointer"),
         ("A list (of open brackets.", "sentence with an open bracket"),

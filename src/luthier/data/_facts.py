@@ -15,11 +15,13 @@ FactKind = Literal[
     "summary", "default", "parameters", "parameter", "returns", "raises", "bases", "call"
 ]
 
+OBJECT_KINDS = ("module", "class", "function", "method", "property")
 _RETURN = re.compile(r"^(?:Returns?|Yields?)\b")
 _RAISE = re.compile(
     r"\b[Rr]ais(?:es?|ed|ing)\b.*?\b([A-Z]\w*(?:Error|Exception|Warning|Iteration|Exit|Interrupt))\b"
     r"|\b([A-Z]\w*(?:Error|Exception|Warning|Iteration))\b(?: \w+){0,3} raised\b"
 )
+_RAISE_SECTION = re.compile(r"^Raises:\s*[\w.]+\s*:\s*")
 _SECTION = re.compile(r"^(?P<title>[A-Z][A-Za-z ]+)\n-{3,}[ ]*$", re.MULTILINE)
 _NUMPY_FIELD = re.compile(
     r"^(?P<name>\*{0,2}\w+) ?: ?(?P<type>[^\n]+)\n(?P<said>(?:[ ]{2,}[^\n]*\n?)+)", re.MULTILINE
@@ -78,7 +80,9 @@ class Parameter:
 
 
 def facts(document: Document) -> list[Fact]:
-    """All facts of a document, in a fixed order."""
+    """All facts of a document, in a fixed order; none of texts that document no object."""
+    if document.kind not in OBJECT_KINDS:
+        return []
     signature = document.meta.get("signature", "")
     parameters = parse_signature(signature)
     prose = _prose(document)
@@ -132,7 +136,8 @@ def _sentence_facts(name: str, prose: str) -> list[Fact]:
                 returns.append(Fact("returns", name, sentence, sentence))
             elif raised := _RAISE.search(sentence):
                 exception = raised.group(1) or raised.group(2)
-                raises.append(Fact("raises", name, sentence, sentence, exception))
+                said = _RAISE_SECTION.sub("", sentence)
+                raises.append(Fact("raises", name, said, said, exception))
     return returns[:1] + raises[:2]
 
 

@@ -39,7 +39,9 @@ _ABBREVIATION = re.compile(
     r"incl|esp|max|min|std|dept|vol|pp|ed|eds|inc|jr|sr)|(?:^|[\s(])(?-i:[A-Z]))\.$",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?][\"')\]]*(?=\s+[\"'(\[]?[A-Z0-9`_*]|\s*$)")
+_SENTENCE_END = re.compile(
+    r"[.!?][\"')\]]*(?=\s+(?:[\"'(\[]?[A-Z0-9`_*]|[\"']\w|[a-z]\w*[._(]\w)|\s*$)"
+)
 
 
 def clean_doc(doc: str) -> str:

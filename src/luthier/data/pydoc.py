@@ -63,6 +63,7 @@ def read_pydoc(source: PydocSource, ledger: Ledger, progress: Progress) -> list[
     documents: dict[str, Document] = {}
     for package in source.packages:
         _package_root(package)
+        before = len(documents)
         with progress.task(f"Reading {package}") as task:
             for line in _worker_lines(package, source):
                 if "refused" in line:
@@ -74,7 +75,19 @@ def read_pydoc(source: PydocSource, ledger: Ledger, progress: Progress) -> list[
                     continue
                 documents[document.id] = document
                 task.advance()
+        if len(documents) == before:
+            raise _nothing_in(package, ledger)
     return _sample(list(documents.values()), source.max_documents)
+
+
+def _nothing_in(package: str, ledger: Ledger) -> DataError:
+    failed = next((e for e in ledger.entries if e.origin == package), None)
+    return DataError(
+        f"'{package}' yields no document"
+        + (f": {failed.reason} ({failed.detail})" if failed else ""),
+        where="data.sources (pydoc)",
+        mend="Mend its installation, check `exclude`, or leave the package out.",
+    )
 
 
 def digest_pydoc(source: PydocSource) -> str:

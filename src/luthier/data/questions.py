@@ -25,7 +25,9 @@ ALL_KINDS: tuple[FactKind, ...] = (
     "summary", "default", "parameters", "parameter", "returns", "raises", "bases", "call",
 )  # fmt: skip
 MIN_SENTENCE_WORDS = 3
-_BROKEN_OFF = re.compile(r"\b(?:the|a|an|of|and|or|to|is|for|with|by)$")
+_BROKEN_OFF = re.compile(
+    r"\b(?:the|a|an|of|and|or|to|is|for|with|by)$|\b(?:following|as follows|below)\b(?: \w+)?\.?$"
+)
 _MARKUP = re.compile(r">>>|::$|\$[^$]+\$|\\[a-zA-Z]{2,}|\|\||[=\-~_*]{4,}")
 _POINTER = re.compile(
     r"\W*(?:see|copyright|this (?:module|file) was|alias (?:for|of))\b", re.IGNORECASE
