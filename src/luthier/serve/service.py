@@ -137,20 +137,23 @@ def new_id() -> str:
     return f"ans-{secrets.token_hex(8)}"
 
 
-def open_service(bundle: Bundle, journal: Journal, *, device: str = "cpu") -> Service:
+def open_service(bundle: Bundle, journal: Journal, *, device: str | None = None) -> Service:
     """Load a bundle's model and put its route around it.
 
     Args:
         bundle: What to answer with.
         journal: Where answers are logged.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; None for the GPU if there is one.
 
     Raises:
         ModelError: The model cannot be loaded.
     """
+    import torch
+
     from luthier.models.generate import LocalModel
     from luthier.models.load import load
 
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = load(bundle.model_folder, device=device, precision=bundle.info.precision)
     return Service(bundle, _route(bundle, LocalModel(model)), journal)
 
