@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,15 +16,23 @@ if TYPE_CHECKING:
 
 
 def decode(
-    model: Model, prompts: Sequence[Sequence[int]], room: int, sampling: Sampling
+    model: Model,
+    prompts: Sequence[Sequence[int]],
+    rooms: Sequence[int],
+    sampling: Sampling,
+    ended: Callable[[int], bool] | None = None,
 ) -> Iterator[list[int | None]]:
     """Next tokens of all prompts, step by step, until all have stopped.
+
+    What a prompt gets does not depend on the others of its batch, but for rounding: each has its
+    own room and its own random numbers.
 
     Args:
         model: A loaded model.
         prompts: Token ids of each prompt; padded on the left.
-        room: Most tokens to generate.
+        rooms: Most tokens to generate for each prompt.
         sampling: Temperature, top_p and seed.
+        ended: Asked after each token, with the prompt's number: has the answer ended?
 
     Yields:
         One token per prompt; None for those that have already stopped.
@@ -32,10 +40,10 @@ def decode(
     device, stops = model.device, model.renderer.stop_ids
     ids, attention = _left_padded(prompts, model.tokenizer.pad_token_id or 0, device)
     positions = (attention.cumsum(1) - 1).clamp(min=0)
-    random = torch.Generator(device=device).manual_seed(sampling.seed)
+    random = [torch.Generator(device=device).manual_seed(sampling.seed) for _ in prompts]
     running = [True] * len(prompts)
     cache = None
-    for _ in range(room):
+    for step in range(max(rooms)):
         with torch.inference_mode():
             out = model.network(
                 input_ids=ids,
@@ -49,11 +57,15 @@ def decode(
         chosen = _choose(out.logits[:, -1].float(), sampling, random)
         tokens = chosen.tolist()
         yield [t if on else None for t, on in zip(tokens, running, strict=True)]
-        running = [on and t not in stops for t, on in zip(tokens, running, strict=True)]
+        running = [
+            on and t not in stops and step + 1 < room and not (ended and ended(i))
+            for i, (t, on, room) in enumerate(zip(tokens, running, rooms, strict=True))
+        ]
         if not any(running):
             return
         ids = chosen[:, None]
-        positions = positions[:, -1:] + 1
+        # rows that have ended run on beside the others, but not past the last position
+        positions = (positions[:, -1:] + 1).clamp(max=model.context_length - 1)
         attention = torch.cat([attention, attention.new_ones(len(prompts), 1)], dim=1)
 
 
@@ -95,7 +107,7 @@ def _left_padded(
     return ids.to(device), attention.to(device)
 
 
-def _choose(logits: Tensor, sampling: Sampling, random: torch.Generator) -> Tensor:
+def _choose(logits: Tensor, sampling: Sampling, random: Sequence[torch.Generator]) -> Tensor:
     if sampling.temperature == 0:
         return logits.argmax(-1)
     probabilities = torch.softmax(logits / sampling.temperature, dim=-1)
@@ -105,4 +117,7 @@ def _choose(logits: Tensor, sampling: Sampling, random: torch.Generator) -> Tens
         probabilities = torch.zeros_like(probabilities).scatter(
             -1, order, ordered.masked_fill(beyond, 0)
         )
-    return torch.multinomial(probabilities, 1, generator=random)[:, 0]
+    drawn = [
+        torch.multinomial(p, 1, generator=r) for p, r in zip(probabilities, random, strict=True)
+    ]
+    return torch.cat(drawn)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pydantic import Field
@@ -129,9 +129,11 @@ class LocalModel:
         fitting = [i for i, p in enumerate(prompts) if self._room(p, sampling) > 0]
         for batch in _batches(fitting, prompts, self.batch_tokens):
             started = time.perf_counter()
-            room = min(self._room(prompts[i], sampling) for i in batch)
+            rooms = [self._room(prompts[i], sampling) for i in batch]
             answers = [list[int]() for _ in batch]
-            for tokens in decode(self.model, [prompts[i] for i in batch], room, sampling):
+            ended = self._ended(answers, sampling)
+            chosen = [prompts[i] for i in batch]
+            for tokens in decode(self.model, chosen, rooms, sampling, ended):
                 for answer, token in zip(answers, tokens, strict=True):
                     if token is not None:
                         answer.append(token)
@@ -155,7 +157,8 @@ class LocalModel:
         started = time.perf_counter()
         answer: list[int] = []
         shown = ""
-        for (token,) in decode(self.model, [prompt], room, sampling):
+        ended = self._ended([answer], sampling)
+        for (token,) in decode(self.model, [prompt], [room], sampling, ended):
             if token is not None:
                 answer.append(token)
             text = self._text(answer, sampling)
@@ -163,8 +166,6 @@ class LocalModel:
             if safe.startswith(shown) and len(safe) > len(shown):
                 yield safe[len(shown) :]
                 shown = safe
-            if _stopped(self._raw(answer), sampling.stop):
-                break
         reply = self._reply(prompt, answer, time.perf_counter() - started, sampling)
         if len(reply.text) > len(shown):
             yield reply.text[len(shown) :]
@@ -179,9 +180,7 @@ class LocalModel:
         rows: dict[int, tuple[list[int], int]] = {}
         for i, (conversation, reference) in enumerate(zip(conversations, references, strict=True)):
             prompt = len(self.model.renderer.prompt_ids(conversation))
-            rendered = self.model.renderer.render(
-                [*conversation, Message("assistant", reference)]
-            )
+            rendered = self.model.renderer.render([*conversation, Message("assistant", reference)])
             end = max((n for n, keep in enumerate(rendered.mask) if keep), default=-1) + 1
             if prompt < end <= self.context_length:
                 rows[i] = (rendered.ids[:end], prompt)
@@ -195,6 +194,14 @@ class LocalModel:
 
     def _room(self, prompt: Sequence[int], sampling: Sampling) -> int:
         return min(sampling.max_new_tokens, self.context_length - len(prompt))
+
+    def _ended(
+        self, answers: Sequence[list[int]], sampling: Sampling
+    ) -> Callable[[int], bool] | None:
+        """Has an answer, as far as it has come, reached a stop text?"""
+        if not sampling.stop:
+            return None
+        return lambda i: _stopped(self._raw(answers[i]), sampling.stop)
 
     def _raw(self, answer: Sequence[int]) -> str:
         kept = [t for t in answer if t not in self.model.renderer.stop_ids]
@@ -223,11 +230,8 @@ def _stopped(text: str, stops: Sequence[str]) -> bool:
 def _without_partial(text: str, stops: Sequence[str]) -> str:
     """Text that later tokens cannot take back: no half character, no beginning of a stop text."""
     text = text.lstrip().removesuffix("\ufffd")
-    for stop in stops:
-        for n in range(len(stop) - 1, 0, -1):
-            if text.endswith(stop[:n]):
-                return text[:-n]
-    return text.rstrip()
+    begun = [n for stop in stops for n in range(1, len(stop)) if text.endswith(stop[:n])]
+    return text[: len(text) - max(begun, default=0)].rstrip()
 
 
 def _batches(

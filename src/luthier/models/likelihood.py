@@ -13,23 +13,28 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from luthier.core.errors import ModelError
+
 _LOGITS_AT_ONCE = 1 << 26  # elements of a logits block; larger ones are made in pieces
 _ROUND = 256  # wanted tokens are padded to a multiple of this
 
 
-def block_mask(segments: Tensor) -> Tensor:
+def block_mask(segments: Tensor, window: int | None = None) -> Tensor:
     """Which position may look at which: earlier ones of the same row.
 
     Args:
         segments: int64 [sequences, length]: the row's number within its sequence, -1 for padding.
+        window: Positions a layer with sliding attention looks at, itself included; None for all.
 
     Returns:
         bool [sequences, 1, length, length]; padding sees padding, so that no line is empty.
     """
     length = segments.shape[1]
     same = segments[:, :, None] == segments[:, None, :]
-    causal = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
-    return (same & causal)[:, None]
+    seen = torch.ones(length, length, dtype=torch.bool, device=segments.device).tril()
+    if window:
+        seen = seen.triu(1 - window)
+    return (same & seen)[:, None]
 
 
 def nll(
@@ -48,8 +53,9 @@ def nll(
         float32 [n] losses, and int64 [n] the sequence each belongs to.
     """
     decoder, head, finish = _parts(network)
+    mask = _attention(decoder, segments)
     hidden = decoder(
-        input_ids=ids, attention_mask=block_mask(segments), position_ids=positions, use_cache=False
+        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
     ).last_hidden_state
     where = (targets >= 0).flatten().nonzero()[:, 0]
     wanted = targets.flatten()[where]
@@ -66,6 +72,72 @@ def nll(
         else:
             losses.append(_nll(head, finish, *part))
     return torch.cat(losses)[: len(where)], where // targets.shape[1]
+
+
+def check(network: Any) -> None:
+    """Hold the losses of two packed rows against what the network itself says of each alone.
+
+    Raises:
+        ModelError: They differ: with this architecture packed rows would see each other, or
+            something stands between its last layer and its logits that Luthier does not know.
+    """
+    half = 12
+    vocabulary = network.get_input_embeddings().weight.shape[0]
+    rows = (torch.arange(2 * half, device=network.device) * 37 % vocabulary).view(2, half)
+    positions = torch.arange(half, device=network.device).repeat(2)[None]
+    segments = torch.arange(2, device=network.device).repeat_interleave(half)[None]
+    targets = functional.pad(rows[:, 1:], (0, 1), value=-100).flatten()[None]
+    training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            packed, _ = nll(network, rows.flatten()[None], positions, segments, targets)
+            alone = [network(input_ids=r[None]).logits[0, :-1].float() for r in rows]
+    except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{type(network).__name__} cannot be tuned here: {error}") from error
+    finally:
+        network.train(training)
+    wanted = torch.cat(
+        [
+            functional.cross_entropy(a, r[1:], reduction="none")
+            for a, r in zip(alone, rows, strict=True)
+        ]
+    )
+    close = 1e-3 if network.dtype == torch.float32 else 0.1
+    if not torch.allclose(packed, wanted, rtol=close, atol=close):
+        raise ModelError(
+            f"packed rows have other losses than single ones with {type(network).__name__}",
+            mend="Choose a model of another architecture, such as Llama, Qwen, Gemma or Mistral.",
+        )
+
+
+def _attention(decoder: Any, segments: Tensor) -> Tensor | dict[str, Tensor]:
+    """The mask in the form the decoder takes.
+
+    transformers hands a mask of four dimensions to the attention as it is, without a look at
+    sliding windows or at the kind of attention.
+    """
+    config = decoder.config.get_text_config()
+    # only fused attention understands bool; the plain one adds the mask to the scores
+    plain = config._attn_implementation == "eager"
+    low = torch.finfo(decoder.dtype).min
+
+    def mask(window: int | None) -> Tensor:
+        seen = block_mask(segments, window)
+        if not plain:
+            return seen
+        zeros = torch.zeros(seen.shape, dtype=decoder.dtype, device=seen.device)
+        return zeros.masked_fill_(~seen, low)
+
+    window = getattr(config, "sliding_window", None)
+    if not window or window >= segments.shape[1]:
+        return mask(None)
+    kinds = set(getattr(config, "layer_types", None) or ["sliding_attention"])
+    if kinds == {"full_attention"}:
+        return mask(None)
+    if not getattr(config, "layer_types", None):
+        return mask(window)
+    return {kind: mask(window if kind == "sliding_attention" else None) for kind in kinds}
 
 
 def _nll(head: Any, finish: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -85,8 +86,8 @@ def find(spec: ModelSpec, base: Path) -> Path:
     """
     if spec.name == STARTER:
         folder = Path(__file__).parent / "starter"
-    elif (base / spec.name).is_dir():
-        folder = base / spec.name
+    elif (base / Path(spec.name).expanduser()).is_dir():
+        folder = base / Path(spec.name).expanduser()
     elif spec.name.startswith((".", "/", "~")):
         raise ModelError("no such model folder", where=spec.name, mend="Check model.name.")
     else:
@@ -111,7 +112,10 @@ def check_folder(folder: Path) -> Path:
             where=str(folder),
             mend="Convert the weights with transformers' save_pretrained.",
         )
-    if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer_config.json").is_file():
+    if (
+        not (folder / "tokenizer.json").is_file()
+        and not (folder / "tokenizer_config.json").is_file()
+    ):
         raise ModelError("no tokenizer in the model folder", where=str(folder))
     return folder
 
@@ -127,9 +131,12 @@ def facts(folder: Path) -> dict[str, Any]:
 
     Returns:
         architecture, parameters, layers, hidden_size, vocab_size, context_length, bytes.
+
+    Raises:
+        ModelError: config.json or the weights cannot be read.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config = {**config, **config.get("text_config", {})}
+    config = _config(folder)
+    config = {**config, **(config.get("text_config") or {})}
     return {
         "name": folder.name,
         "architecture": (config.get("architectures") or [config.get("model_type", "?")])[0],
@@ -138,7 +145,7 @@ def facts(folder: Path) -> dict[str, Any]:
         "hidden_size": config.get("hidden_size", config.get("n_embd", 0)),
         "vocab_size": config.get("vocab_size", 0),
         "context_length": config.get("max_position_embeddings", config.get("n_positions", 0)),
-        "bytes": sum(f.stat().st_size for f in folder.glob("*.safetensors")),
+        "bytes": sum(f.stat().st_size for f in _weights(folder)),
         "digest": folder_digest(folder),
     }
 
@@ -159,25 +166,67 @@ def load(
         adapter: A PEFT adapter folder to put on top; refused if it does not fit.
 
     Raises:
-        ModelError: The files cannot be loaded, or have no chat template.
+        ModelError: The files cannot be loaded, lack weights, or have no chat template; the
+            adapter belongs to another model.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     check_folder(folder)
+    _config(folder)
     dtype = torch.float32 if precision == "float32" else torch.bfloat16
     try:
-        network = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
         )
-        if adapter is not None:
-            from peft import PeftModel
-
-            network = PeftModel.from_pretrained(network, adapter)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # safetensors, transformers and torch each raise their own
         raise ModelError(f"cannot load this model: {error}", where=str(folder)) from error
+    network, report = loaded
+    lacking = sorted({*report["missing_keys"], *(str(k[0]) for k in report["mismatched_keys"])})
+    if lacking:
+        raise ModelError(
+            f"{len(lacking)} weights are missing or of another shape than config.json says "
+            f"({lacking[0]}): they would be random",
+            where=str(folder),
+        )
+    if adapter is not None:
+        network = _with_adapter(network, adapter)
     network.to(device).eval()
     return assemble(network, load_tokenizer(folder), device)
+
+
+def _with_adapter(network: Any, adapter: Path) -> Any:
+    """Put an adapter on a network; PEFT itself only warns of weights that find no place."""
+    from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    weights = adapter / "adapter_model.safetensors"
+    if not (adapter / "adapter_config.json").is_file() or not weights.is_file():
+        raise ModelError(
+            "not an adapter folder: adapter_config.json or adapter_model.safetensors is missing",
+            where=str(adapter),
+        )
+    try:
+        config = PeftConfig.from_pretrained(str(adapter))
+        network = get_peft_model(network, config)
+        result: Any = set_peft_model_state_dict(network, load_file(weights))
+    except Exception as error:  # peft and safetensors each raise their own
+        raise ModelError(f"the adapter does not fit: {error}", where=str(adapter)) from error
+    name = f".{network.active_adapter}"
+    unfilled = [k for k in result.missing_keys if "lora_" in k and name in k]
+    if unfilled or result.unexpected_keys:
+        raise ModelError(
+            f"the adapter belongs to another model: {len(unfilled)} of its places stay empty, "
+            f"{len(result.unexpected_keys)} of its weights find none",
+            where=str(adapter),
+            mend="Use it with the base model it was trained on.",
+        )
+    return network.requires_grad_(False)
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -185,8 +234,8 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the tokenizers library raises plain ones
         raise ModelError(f"cannot load the tokenizer: {error}", where=str(folder)) from error
 
 
@@ -262,15 +311,40 @@ def _download(spec: ModelSpec) -> Path:
     return Path(found)
 
 
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"config.json cannot be read: {error}", where=str(path)) from error
+    if not isinstance(config, dict):
+        raise ModelError("config.json is not a JSON object", where=str(path))
+    return config
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The weight files that are loaded; a folder may hold the same weights in another layout."""
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.is_file():
+        return [single]
+    if index.is_file():
+        try:
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ModelError(f"the index cannot be read: {error}", where=str(index)) from error
+        return sorted(folder / name for name in names if (folder / name).is_file())
+    return sorted(folder.glob("*.safetensors"))
+
+
 def _count_parameters(folder: Path) -> int:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     total = 0
-    for file in folder.glob("*.safetensors"):
-        with safe_open(file, framework="numpy") as tensors:
-            for key in tensors.keys():  # noqa: SIM118  (safe_open is no mapping)
-                size = 1
-                for n in tensors.get_slice(key).get_shape():
-                    size *= n
-                total += size
+    for file in _weights(folder):
+        try:
+            with safe_open(file, framework="numpy") as tensors:
+                for key in tensors.keys():  # noqa: SIM118  (safe_open is no mapping)
+                    total += math.prod(tensors.get_slice(key).get_shape())
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"the weights cannot be read: {error}", where=str(file)) from error
     return total

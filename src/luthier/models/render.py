@@ -23,6 +23,8 @@ DEFAULT_TEMPLATE = (
 )
 """ChatML-like template given to models Luthier makes from scratch."""
 
+_TURN_ENDS = ("<|im_end|>", "<|end|>", "<|eot_id|>", "<end_of_turn>", "</s>", "<|endoftext|>")
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rendered:
@@ -51,15 +53,21 @@ class Renderer:
         if not tokenizer.chat_template:
             raise ModelError(
                 "this model has no chat template",
-                where=str(tokenizer.name_or_path),
-                mend="Choose an instruction-tuned model, or put a chat_template.jinja in its folder.",
+                where=str(getattr(tokenizer, "name_or_path", "")),
+                mend="Choose an instruction-tuned model, or put a chat_template.jinja beside it.",
             )
         self.tokenizer = tokenizer
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of the chat template: what must not differ between tuning and serving."""
-        return hashlib.sha256(self.tokenizer.chat_template.encode()).hexdigest()
+        return hashlib.sha256(self.template.encode()).hexdigest()
+
+    @property
+    def template(self) -> str:
+        """The chat template (the default one where a tokenizer has several)."""
+        template: str = self.tokenizer.get_chat_template()
+        return template
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a conversation up to where the assistant begins to speak."""
@@ -73,7 +81,7 @@ class Renderer:
         """Token ids and loss mask of a conversation that ends with an assistant turn.
 
         Every assistant turn is learned, with the stop token that ends it and nothing the template
-        puts behind that token.
+        puts behind that token; the row ends there.
 
         Raises:
             ModelError: The template rewrites earlier turns, so that a prompt is no prefix of what
@@ -85,28 +93,27 @@ class Renderer:
             if message.role != "assistant":
                 continue
             prompt = self.prompt_ids(messages[:position])
-            whole = self._ids(self._text(messages[: position + 1], answer_next=False))
-            if whole[: len(prompt)] != prompt or prompt[: len(ids)] != ids:
+            whole = self._answered(messages[: position + 1], prompt)
+            if whole is None or prompt[: len(ids)] != ids:
                 raise ModelError(
                     "the chat template changes earlier tokens when an answer is added: the prompt "
                     "served would differ from the prompt trained",
                     mend="Mend the template so that add_generation_prompt only appends.",
                 )
-            end = self._answer_end(whole, len(prompt))
-            mask += [False] * (len(prompt) - len(ids))
-            mask += [True] * (end - len(prompt)) + [False] * (len(whole) - end)
-            ids = whole
+            end = self._answer_end(whole, len(prompt), message.content)
+            mask += [False] * (len(prompt) - len(ids)) + [True] * (end - len(prompt))
+            ids = whole[:end]
         return Rendered(ids, mask)
 
     @property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end an answer: the tokenizer's end token and the template's own turn ends."""
         tokenizer = self.tokenizer
-        turn_ends = ("<|im_end|>", "<|end|>", "<|eot_id|>", "<end_of_turn>", "</s>", "<|endoftext|>")
         ids = {tokenizer.eos_token_id}
-        for token in turn_ends:
+        for token in _TURN_ENDS:
             known = tokenizer.get_vocab().get(token)
-            if known is not None and token in tokenizer.chat_template:
+            # a pad token among them would end answers at padding (transformers#48016)
+            if known not in (None, tokenizer.pad_token_id) and token in self.template:
                 ids.add(known)
         return frozenset(i for i in ids if i is not None)
 
@@ -120,22 +127,35 @@ class Renderer:
         probe = [
             Message("user", "How many strings has a violin?"),
             Message("assistant", "Four."),
-            Message("user", "And a guitar?"),
-            Message("assistant", "Six."),
         ]
         rendered = self.render(probe)
         learned = [i for i, keep in zip(rendered.ids, rendered.mask, strict=True) if keep]
         if not learned:
             raise ModelError("the chat template leaves nothing to learn: every token is masked")
-        text = self.tokenizer.decode(learned)
-        if "Four." not in text or "Six." not in text or "violin" in text:
+        text = self.tokenizer.decode([i for i in learned if i not in self.stop_ids])
+        if text.strip() != "Four.":
             raise ModelError(f"the loss mask does not cover the answers exactly: {text!r}")
 
-    def _answer_end(self, whole: list[int], start: int) -> int:
+    def _answered(self, messages: Sequence[Message], prompt: list[int]) -> list[int] | None:
+        """Token ids of a conversation with its last answer; None if the prompt is no prefix."""
+        text = self._text(messages, answer_next=False)
+        whole = self._ids(text)
+        if whole[: len(prompt)] == prompt:
+            return whole
+        before = self._text(messages[:-1], answer_next=True)
+        if not text.startswith(before):
+            return None
+        # the last sign of the prompt and the first of the answer would be one token (two line
+        # breaks, say); a served prompt ends between them, so the answer is learned from there
+        return prompt + self._ids(text[len(before) :])
+
+    def _answer_end(self, whole: list[int], start: int, answer: str) -> int:
+        """Where the stop token ends that follows the answer; stop tokens within it do not count."""
         stops = self.stop_ids
-        for position in range(len(whole) - 1, start - 1, -1):
-            if whole[position] in stops:
-                return position + 1
+        places = [i for i in range(start, len(whole)) if whole[i] in stops]
+        inside = sum(i in stops for i in self._ids(answer))
+        if len(places) > inside:
+            return places[inside] + 1
         raise ModelError(
             "the chat template ends an answer without a stop token: the model would never learn "
             "to stop",
@@ -146,7 +166,11 @@ class Renderer:
         plain = [{"role": m.role, "content": m.content} for m in messages]
         try:
             text: str = self.tokenizer.apply_chat_template(
-                plain, tokenize=False, add_generation_prompt=answer_next
+                plain,
+                tokenize=False,
+                add_generation_prompt=answer_next,
+                # models that can think aloud are prompted, and so trained, to answer at once
+                enable_thinking=False,
             )
         except Exception as error:  # templates raise their own errors through jinja
             raise ModelError(f"the chat template refuses this conversation: {error}") from error

@@ -41,7 +41,7 @@ def train_vocabulary(texts: Iterable[str], vocab_size: int, *, context_length: i
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         eos_token="<|end|>",
         pad_token="<|pad|>",
