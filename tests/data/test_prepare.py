@@ -10,7 +10,10 @@ import pytest
 from luthier.core.errors import DataError, LeakageError
 from luthier.core.ledger import read_ledger
 from luthier.core.progress import Quiet
+from luthier.core.records import Document, Example, write_table
 from luthier.data.prepare import (
+    COLLECT_VERSION,
+    PREPARE_VERSION,
     DataSpec,
     collect,
     prepare,
@@ -139,3 +142,21 @@ def test_source_digests(faq: Path) -> None:
     assert [a == b for a, b in zip(before, after, strict=True)] == [False, True, False]
     with pytest.raises(DataError, match="no such file"):
         source_digest(_spec({**CSV, "path": "none.csv"}).sources[0], faq)
+
+
+def test_golden_lock(tmp_path: Path) -> None:
+    """What is written for the same inputs changes only with the stage's version."""
+    text = "m.fill(text, width=70, **more)\nFill a paragraph. Return the filled text."
+    meta = {"signature": text.partition("\n")[0], "summary": "Fill a paragraph."}
+    documents = [
+        Document(f"m.f{n}", f"m.f{n}", text.replace("m.fill", f"m.f{n}") + f" Take {n}, of {n}.",
+                 f"m.py:{n}", "function", f"m.f{n}",
+                 {**meta, "signature": meta["signature"].replace("m.fill", f"m.f{n}")})
+        for n in range(30)
+    ]  # fmt: skip
+    write_table(tmp_path / "documents.parquet", documents, Document)
+    write_table(tmp_path / "rows.parquet", [], Example)
+    spec = _spec(PYDOC, duplicates={"threshold": 1.0})
+    told = prepare(spec, tmp_path, tmp_path, Quiet(), 0)
+    assert (COLLECT_VERSION, PREPARE_VERSION, told["examples"]) == (1, 1, 120)
+    assert told["lock"].startswith("efefa8c8d1c87940")
