@@ -101,8 +101,7 @@ def test_templates_of_known_families_pass_the_check(name: str) -> None:
 @settings(max_examples=40, deadline=None)
 @given(name=st.sampled_from(sorted(MARKS)), texts=st.lists(TEXTS, min_size=4, max_size=4))
 def test_served_prompts_are_prefixes_of_trained_rows(name: str, texts: list[str]) -> None:
-    # leading and trailing white space may join a template's own line break; see the next test
-    messages = chat(*(t.strip() for t in texts))
+    messages = chat(*texts)
     one = RENDERERS[name]
     ids = one.render(messages).ids
     for turns in (1, 3):
@@ -133,7 +132,8 @@ def test_a_stop_token_inside_an_answer_does_not_end_the_mask() -> None:
 
 
 def test_a_second_end_token_behind_the_turns_is_not_learned() -> None:
-    one = renderer(DEFAULT_TEMPLATE + "{{ '<|pad|>' }}", pad_token="<|user|>", eos_token="<|pad|>")
+    closing = DEFAULT_TEMPLATE + "{% if not add_generation_prompt %}<|pad|>{% endif %}"
+    one = renderer(closing, pad_token="<|user|>", eos_token="<|pad|>")
     rendered = one.render(chat("How many?", "Four."))
     stop = one.tokenizer.convert_tokens_to_ids("<|end|>")
     assert one.tokenizer.decode(rendered.ids).endswith("Four.<|end|>")

@@ -8,6 +8,7 @@ its digest goes into every bundle.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -71,7 +72,17 @@ class Renderer:
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a conversation up to where the assistant begins to speak."""
-        return self._ids(self._text(messages, answer_next=True))
+        ids: list[int] = []
+        text = ""
+        for position in [i for i, m in enumerate(messages) if m.role == "assistant"]:
+            earlier = self._text(messages[:position], answer_next=True)
+            longer = self._longer(ids, text, earlier)
+            if longer is None:  # the template rewrites earlier turns: no training, but an answer
+                return self._ids(self._text(messages, answer_next=True))
+            ids, text = longer, earlier
+        whole = self._text(messages, answer_next=True)
+        longer = self._longer(ids, text, whole)
+        return self._ids(whole) if longer is None else longer
 
     def text_ids(self, text: str) -> list[int]:
         """Token ids of plain text, without a template or special tokens."""
@@ -93,7 +104,9 @@ class Renderer:
             if message.role != "assistant":
                 continue
             prompt = self.prompt_ids(messages[:position])
-            whole = self._answered(messages[: position + 1], prompt)
+            before = self._text(messages[:position], answer_next=True)
+            answered = self._text(messages[: position + 1], answer_next=False)
+            whole = self._longer(prompt, before, answered)
             if whole is None or prompt[: len(ids)] != ids:
                 raise ModelError(
                     "the chat template changes earlier tokens when an answer is added: the prompt "
@@ -105,13 +118,14 @@ class Renderer:
             ids = whole[:end]
         return Rendered(ids, mask)
 
-    @property
+    @functools.cached_property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end an answer: the tokenizer's end token and the template's own turn ends."""
         tokenizer = self.tokenizer
         ids = {tokenizer.eos_token_id}
+        vocabulary = tokenizer.get_vocab()  # made anew at each call
         for token in _TURN_ENDS:
-            known = tokenizer.get_vocab().get(token)
+            known = vocabulary.get(token)
             # a pad token among them would end answers at padding (transformers#48016)
             if known not in (None, tokenizer.pad_token_id) and token in self.template:
                 ids.add(known)
@@ -136,18 +150,18 @@ class Renderer:
         if text.strip() != "Four.":
             raise ModelError(f"the loss mask does not cover the answers exactly: {text!r}")
 
-    def _answered(self, messages: Sequence[Message], prompt: list[int]) -> list[int] | None:
-        """Token ids of a conversation with its last answer; None if the prompt is no prefix."""
-        text = self._text(messages, answer_next=False)
-        whole = self._ids(text)
-        if whole[: len(prompt)] == prompt:
-            return whole
-        before = self._text(messages[:-1], answer_next=True)
-        if not text.startswith(before):
+    def _longer(self, ids: list[int], text: str, longer: str) -> list[int] | None:
+        """Token ids of a text that begin with those of its beginning; None if it has another.
+
+        The last sign of a prompt and the first of the answer may be one token when read together
+        (two line breaks, say). A served prompt ends between them, so the rest is read apart.
+        """
+        if not longer.startswith(text):
             return None
-        # the last sign of the prompt and the first of the answer would be one token (two line
-        # breaks, say); a served prompt ends between them, so the answer is learned from there
-        return prompt + self._ids(text[len(before) :])
+        whole = self._ids(longer)
+        if whole[: len(ids)] == ids:
+            return whole
+        return ids + self._ids(longer[len(text) :])
 
     def _answer_end(self, whole: list[int], start: int, answer: str) -> int:
         """Where the stop token ends that follows the answer; stop tokens within it do not count."""
