@@ -25,8 +25,7 @@ class AdamW(Spec):
 
 
 class Muon(Spec):
-    """Momentum orthogonalised by Newton-Schulz for hidden matrices (Jordan et al. 2024), with the
-    update's RMS matched to AdamW's (Liu et al. 2025); AdamW for all other weights."""
+    """Orthogonalised momentum for matrices (Jordan et al. 2024), AdamW for the rest."""
 
     kind: Literal["muon"] = "muon"
     """Tag."""

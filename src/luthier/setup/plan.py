@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
+from pathlib import Path
 from typing import Literal
-
-from pydantic import Field
 
 from luthier.core.errors import ResourceError
 from luthier.core.spec import Spec, runtime
@@ -76,7 +76,7 @@ def inspect_machine(device: Literal["auto", "cpu", "cuda"] = "auto") -> Machine:
     """
     import torch
 
-    cores = len(os.sched_getaffinity(0))
+    cores = _cores()
     if device != "cpu" and torch.cuda.is_available():
         free, _ = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()
@@ -104,6 +104,8 @@ def make_plan(
     """Find the micro-batch that fits the memory, by arithmetic rather than by crashing.
 
     Args:
+        spec: What the user decided.
+        machine: What was found.
         parameters: Weights of the model.
         trainable: Weights that get gradients.
         hidden_size: Width.
@@ -114,30 +116,25 @@ def make_plan(
     Raises:
         ResourceError: Not even one sample fits.
     """
-    precision: Precision
-    if spec.precision == "auto":
-        precision = "bfloat16" if machine.fast_bfloat16 else "float32"
-    else:
-        precision = spec.precision
-    width = 2 if precision == "bfloat16" else 4
-    # weights + gradient in the computing precision; float32 master copy and two Adam moments
-    fixed = parameters * width + trainable * (width + 12)
-    # about 34 values of the width per token and block are kept for the backward pass
-    # (Korthikanti et al. 2022, section 4.1), attention probabilities not stored
-    per_token = 34 * width // 2 * hidden_size * layers
+    precision = _precision(spec, machine)
+    fixed, per_token = _memory(
+        machine, precision, parameters, trainable, hidden_size=hidden_size, layers=layers
+    )
     budget = int(machine.memory_bytes * 0.8) - fixed
     most = budget // max(per_token, 1)
-    if most < max_length:
+    least = max(max_length, spec.micro_batch_tokens or 0)
+    if most < least:
         raise ResourceError(
-            f"tuning needs {(fixed + per_token * max_length) / 2**30:.1f} GiB, "
+            f"tuning needs {(fixed + per_token * least) / 2**30:.1f} GiB, "
             f"{machine.memory_bytes / 2**30:.1f} GiB are free",
             where="setup",
-            mend="Choose LoRA, a smaller model or a smaller tune.max_length.",
+            mend="Choose LoRA, a smaller model, or a smaller tune.max_length or "
+            "setup.micro_batch_tokens.",
         )
     comfortable = 4096 if machine.device == "cpu" else 65536
     wanted = spec.micro_batch_tokens or min(batch_tokens, comfortable, most)
     micro = max(max_length, wanted)
-    accumulation = max(1, round(batch_tokens / micro))
+    accumulation = math.ceil(max(1, batch_tokens // max_length) / (micro // max_length))
     return Plan(
         device=machine.device,
         precision=precision,
@@ -150,16 +147,52 @@ def make_plan(
     )
 
 
+def _precision(spec: SetupSpec, machine: Machine) -> Precision:
+    if spec.precision != "auto":
+        return spec.precision
+    return "bfloat16" if machine.fast_bfloat16 else "float32"
+
+
+def _memory(
+    machine: Machine,
+    precision: Precision,
+    parameters: int,
+    trainable: int,
+    *,
+    hidden_size: int,
+    layers: int,
+) -> tuple[int, int]:
+    """Bytes for the weights and what belongs to them, and bytes for each token of a batch."""
+    width = 2 if precision == "bfloat16" else 4
+    # in float32 a gradient and two Adam moments for each trainable weight; in bfloat16 the
+    # gradient of the pass, and in float32 a master copy, its gradient and the moments
+    per_trained = 12 if precision == "float32" else 2 + 16
+    # the best weights so far are kept in main memory, and so is the copy a checkpoint is made of
+    per_trained += 8 if machine.device == "cpu" else 0
+    # about 34 bytes per value of the width, token and block are kept for the backward pass in
+    # two-byte precision (Korthikanti et al. 2022, section 4.1), attention probabilities not stored
+    per_token = 34 * width // 2 * hidden_size * layers
+    return parameters * width + trainable * per_trained, per_token
+
+
 def answering_precision(device: str) -> Precision:
-    """The precision answers are generated in: bfloat16 on a GPU, float32 on a CPU, where kernels
-    for bfloat16 are compiled anew for every prompt length."""
+    """The precision answers are generated in: bfloat16 on a GPU, float32 on a CPU.
+
+    On a CPU, kernels for bfloat16 are compiled anew for every prompt length.
+    """
     return "float32" if device == "cpu" else "bfloat16"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: what this process may use
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cpu() -> tuple[str, set[str]]:
     name, flags = "CPU", set[str]()
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
             for line in file:
                 key, _, value = line.partition(":")
                 if key.strip() == "model name":
@@ -176,7 +209,7 @@ def _cpu() -> tuple[str, set[str]]:
 
 def _free_memory() -> int:
     try:
-        with open("/proc/meminfo", encoding="utf-8") as file:
+        with Path("/proc/meminfo").open(encoding="utf-8") as file:
             for line in file:
                 if line.startswith("MemAvailable:"):
                     return int(line.split()[1]) * 1024
