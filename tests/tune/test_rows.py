@@ -1,0 +1,136 @@
+"""Conversations and texts become token rows; none is cut, none is lost without a line."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from tiny_models import ask, example, examples, tiny, vocabulary
+
+from luthier.core.ledger import Ledger
+from luthier.core.records import Document, Example, Message
+from luthier.models.render import Renderer
+from luthier.tune._rows import Rows, concatenate, from_documents, from_examples
+
+RENDERER = Renderer(vocabulary())
+
+
+def document(text: str, number: int = 0) -> Document:
+    return Document(f"d{number}", "wrap", text, f"wrap.py:{number}", "function", "g")
+
+
+def chats(
+    rows: list[Example], max_length: int = 64, learn_all: bool = False
+) -> tuple[Rows, Ledger]:
+    ledger = Ledger()
+    made = from_examples(rows, RENDERER, max_length=max_length, learn_all=learn_all, ledger=ledger)
+    return made, ledger
+
+
+def test_only_answers_are_learned() -> None:
+    made, _ = chats([example("How many strings?", "Four."), example("And a guitar?", "Six.")])
+    assert len(made) == 2
+    assert RENDERER.tokenizer.decode(made.ids[made.mask]) == "Four.<|end|>Six.<|end|>"
+    assert made.learned_tokens == made.mask.sum()
+    assert made.learned_bytes == len("Four.Six.")
+    assert made.lengths.sum() == len(made.ids) == made.starts[-1]
+
+
+def test_pretraining_learns_all_but_the_first_token() -> None:
+    made, _ = chats([example("How many?", "größer")], learn_all=True)
+    assert made.mask.tolist() == [False] + [True] * (len(made.ids) - 1)
+    assert made.learned_bytes == len(b"How many?") + len("größer".encode())
+
+
+def test_long_rows_stand_in_the_ledger_and_are_not_cut() -> None:
+    rows = [example("How many?", "Four. " * n, number=n) for n in (1, 50, 2)]
+    made, ledger = chats(rows)
+    assert made.origins == ("rows.csv:1", "rows.csv:2")
+    assert [(e.action, e.reason, e.origin) for e in ledger.entries] == [
+        ("refused", "longer than max_length 64", "rows.csv:50")
+    ]
+    assert ledger.entries[0].detail.endswith("tokens")
+    exact = len(RENDERER.render(rows[2].messages).ids)
+    assert len(chats(rows[2:], max_length=exact)[0]) == 1
+    assert len(chats(rows[2:], max_length=exact - 1)[0]) == 0
+
+
+def test_rows_without_an_answer_stand_in_the_ledger() -> None:
+    made, ledger = chats([Example("e", ask("Hello?"), "rows.csv:7", "g", "fact")])
+    assert len(made) == 0
+    assert ledger.reasons() == {"nothing to learn: every token is masked": 1}
+
+
+def test_a_row_the_template_refuses_stands_in_the_ledger() -> None:
+    template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        + str(vocabulary().chat_template)
+    )
+    import copy
+
+    tokenizer = copy.deepcopy(vocabulary())
+    tokenizer.chat_template = template
+    system = Example(
+        "s", (Message("system", "Be brief."), *example("a", "b").messages), "x:3", "g", "f"
+    )
+    ledger = Ledger()
+    made = from_examples(
+        [example("a", "b"), system],
+        Renderer(tokenizer),
+        max_length=64,
+        learn_all=False,
+        ledger=ledger,
+    )
+    assert made.origins == ("rows.csv:0",)
+    assert ledger.reasons() == {"the chat template refuses this conversation: no system": 1}
+    assert ledger.entries[0].origin == "x:3"
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="|"), min_size=1, max_size=80),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(16, 40),
+)
+def test_every_token_of_a_text_is_learned_exactly_once(texts: list[str], length: int) -> None:
+    documents = [document(t, i) for i, t in enumerate(texts)]
+    made = from_documents(documents, RENDERER, max_length=length)
+    assert (made.lengths <= length).all()
+    assert (made.lengths >= 2).all()
+    end = RENDERER.tokenizer.eos_token_id
+    wanted = [i for t in texts for i in (*RENDERER.text_ids(f"wrap\n{t}"), end)]
+    assert made.ids[made.mask].tolist() == wanted
+    assert made.learned_bytes == sum(len(f"wrap\n{t}".encode()) for t in texts)
+
+
+def test_continued_rows_repeat_one_token_as_context() -> None:
+    made = from_documents([document("1234567890" * 5)], RENDERER, max_length=20)
+    parts = [made.ids[a:b].tolist() for a, b in zip(made.starts, made.starts[1:], strict=False)]
+    assert len(parts) > 2
+    assert parts[0][0] == RENDERER.tokenizer.eos_token_id
+    assert all(one[-1] == two[0] for one, two in itertools.pairwise(parts))
+    assert set(made.origins) == {"wrap.py:0"}
+
+
+def test_lots_of_rows_are_joined() -> None:
+    first, _ = chats(examples(3))
+    second = from_documents([document("A text.")], RENDERER, max_length=64)
+    both = concatenate([first, second])
+    assert len(both) == len(first) + len(second)
+    assert both.ids.tolist() == [*first.ids, *second.ids]
+    assert both.lengths.tolist() == [*first.lengths, *second.lengths]
+    assert both.origins == (*first.origins, *second.origins)
+    assert both.learned_bytes == first.learned_bytes + second.learned_bytes
+
+
+@pytest.mark.parametrize("learn_all", [False, True])
+def test_no_rows(learn_all: bool) -> None:
+    made, ledger = chats([], learn_all=learn_all)
+    assert len(made) == made.learned_tokens == ledger.refused == 0
+    assert Counter(made.lengths.tolist()) == Counter()
+    assert tiny().renderer.digest == RENDERER.digest
