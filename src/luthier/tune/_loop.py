@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from luthier.core.errors import TuneError
+from luthier.core.errors import ResourceError, TuneError
 from luthier.core.progress import Progress, Task
 from luthier.models.likelihood import nll
 from luthier.models.load import Model
@@ -33,7 +33,7 @@ class History:
     """What happened, step by step.
 
     Attributes:
-        train: [step, loss per learned token (nats), learning rate, seconds so far].
+        train: [step, loss per learned token (nats), learning rate, tokens so far, seconds so far].
         validation: [step, loss per learned token].
         step: Steps done.
         tokens: Tokens seen, padding not counted.
@@ -147,12 +147,9 @@ def _one_step(
         weights.gather()
         summed += float(loss.detach())
     if not math.isfinite(summed):
-        raise TuneError(
-            f"the loss is not a number at step {step + 1}",
-            where=rows.origins[sequences[0][0]],
-            mend="Lower tune.lr, or raise tune.warmup_ratio.",
-        )
-    weights.clip(spec.max_grad_norm)
+        raise _diverged("loss", step, rows.origins[sequences[0][0]])
+    if not math.isfinite(weights.clip(spec.max_grad_norm)):
+        raise _diverged("gradient", step, rows.origins[sequences[0][0]])
     lr = spec.lr * schedules.factor(
         spec.schedule, step, total, warmup_steps=math.ceil(total * spec.warmup_ratio)
     )
@@ -161,17 +158,27 @@ def _one_step(
     history.step = step + 1
     history.tokens += sum(b.tokens for b in batches)
     history.seconds += time.perf_counter() - started
-    history.train.append([step + 1, summed, lr, round(history.seconds, 3)])
+    history.train.append([step + 1, summed, lr, history.tokens, round(history.seconds, 3)])
 
 
 def _validate(
     model: Model, rows: Rows, spec: TuneSpec, plan: Plan, state: _State, history: History
 ) -> None:
     loss = evaluate(model, rows, spec, plan) / rows.learned_tokens
+    if not math.isfinite(loss):
+        raise _diverged("validation loss", history.step - 1, rows.origins[0])
     history.validation.append([history.step, loss])
     if loss < history.best_loss:
         history.best_loss, history.best_step = loss, history.step
         state.best = state.weights.snapshot()
+
+
+def _diverged(what: str, step: int, where: str) -> TuneError:
+    return TuneError(
+        f"the {what} is not a number at step {step + 1}",
+        where=where,
+        mend="Lower tune.lr, or raise tune.warmup_ratio.",
+    )
 
 
 class _State:
@@ -187,15 +194,21 @@ class _State:
 
     def save(self, history: History) -> None:
         beside = self.path.with_suffix(".partial")
-        torch.save(
-            {
-                "weights": self.weights.snapshot(),
-                "optimizer": self.optimizer.state_dict(),
-                "best": self.best,
-                "history": dataclasses.asdict(history),
-            },
-            beside,
-        )
+        state = {
+            "weights": self.weights.snapshot(),
+            "optimizer": self.optimizer.state_dict(),
+            "best": self.best,
+            "history": dataclasses.asdict(history),
+        }
+        try:
+            torch.save(state, beside)
+        except RuntimeError as error:  # torch does not say what the system said
+            beside.unlink(missing_ok=True)
+            raise ResourceError(
+                f"the checkpoint cannot be written: {error}",
+                where=str(self.path.parent),
+                mend="Is the disk full? `luthier gc` deletes what no kept bundle needs.",
+            ) from error
         os.replace(beside, self.path)
         self.saved_at = time.monotonic()
 
@@ -204,16 +217,16 @@ class _State:
             return History()
         try:
             saved: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.weights.restore(saved["weights"])
+            self.best = saved["best"]
+            return History(**saved["history"])
         except Exception as error:
             raise TuneError(
                 f"the checkpoint cannot be read: {error}",
                 where=str(self.path),
                 mend="Delete this folder to start the tuning afresh.",
             ) from error
-        self.weights.restore(saved["weights"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.best = saved["best"]
-        return History(**saved["history"])
 
 
 def _steps(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from luthier.core.errors import ModelError
 from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Example
 from luthier.models.render import Renderer
@@ -68,11 +69,15 @@ def from_examples(
         renderer: The model's.
         max_length: Longer rows are refused with a line in the ledger, never cut.
         learn_all: Loss on every token (pretraining) instead of answers only.
-        ledger: Where refusals go.
+        ledger: Where refusals go, also of what the chat template cannot render.
     """
     rows = []
     for example in examples:
-        rendered = renderer.render(example.messages)
+        try:
+            rendered = renderer.render(example.messages)
+        except ModelError as error:
+            ledger.refuse(error.what, example.origin, error.mend)
+            continue
         if len(rendered.ids) > max_length:
             detail = f"{len(rendered.ids)} tokens"
             ledger.refuse(f"longer than max_length {max_length}", example.origin, detail)
@@ -86,9 +91,7 @@ def from_examples(
     return _join(rows)
 
 
-def from_documents(
-    documents: Iterable[Document], renderer: Renderer, *, max_length: int
-) -> Rows:
+def from_documents(documents: Iterable[Document], renderer: Renderer, *, max_length: int) -> Rows:
     """Tokenise plain text, end token before and behind; long texts go on in further rows.
 
     Each later row repeats the last token of the one before as context, so that every token is

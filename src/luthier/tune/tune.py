@@ -23,6 +23,7 @@ from luthier.tune.methods import Full, MethodSpec
 
 if TYPE_CHECKING:
     from luthier.models.load import Model
+    from luthier.tune._loop import History
     from luthier.tune._rows import Rows
 
 TUNE_VERSION = 1
@@ -99,28 +100,20 @@ def tune(
     Raises:
         TuneError: Nothing to learn, a loss that is not a number, or an unusable checkpoint.
         LeakageError: More rows refused than ``max_refused`` allows.
-        ModelError: The chat template is unfit for training.
+        ModelError: The chat template, or the architecture, is unfit for training.
     """
     import torch
 
+    from luthier.models import likelihood
     from luthier.models.load import save
     from luthier.tune import _loop
     from luthier.tune.methods import apply, merged
 
     torch.set_num_threads(plan.threads)
     model.renderer.check()
-    _check_window(model, spec)
+    likelihood.check(model.network)
     ledger = Ledger()
-    rows = _rows(train, documents, model, spec, ledger)
-    held_out = _rows(validation, (), model, spec, ledger) if validation else None
-    ledger.check(
-        rows_in=len(rows) + (len(held_out) if held_out else 0) + ledger.refused,
-        rows_out=len(rows) + (len(held_out) if held_out else 0),
-        limit=spec.max_refused,
-        stage="tune",
-    )
-    if rows.learned_tokens == 0:
-        raise TuneError("there is nothing to learn", mend="Check data.sources and data.split.")
+    rows, held_out = _rows(train, validation, documents, model, spec, ledger)
     before = _loop.evaluate(model, held_out, spec, plan) if held_out else math.nan
     model.network = apply(spec.method, model.network, seed=spec.seed)
     trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
@@ -141,37 +134,58 @@ def tune(
         "rows_validation": len(held_out) if held_out else 0,
         "rows_refused": ledger.refused,
         "reasons": ledger.reasons(),
-        "tokens": history.tokens,
         "learned_tokens": rows.learned_tokens,
+        **_training_summary(history),
+        **_validation_summary(before, after, held_out),
+    }
+
+
+def _rows(
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    documents: Sequence[Document],
+    model: Model,
+    spec: TuneSpec,
+    ledger: Ledger,
+) -> tuple[Rows, Rows | None]:
+    """Training rows, and validation rows if there are any; refusals are in the ledger."""
+    from luthier.tune import _rows as rows
+
+    pretrain = spec.objective == "pretrain"
+    length = min(spec.max_length, model.context_length)
+
+    def chats(examples: Sequence[Example]) -> Rows:
+        return rows.from_examples(
+            examples, model.renderer, max_length=length, learn_all=pretrain, ledger=ledger
+        )
+
+    texts = documents if pretrain else ()
+    plain = rows.from_documents(texts, model.renderer, max_length=length)
+    learned, held_out = chats(train), chats(validation)
+    ledger.check(
+        rows_in=len(train) + len(validation) + len(plain),
+        rows_out=len(learned) + len(held_out) + len(plain),
+        limit=spec.max_refused,
+        stage="tune",
+    )
+    if texts:
+        learned = rows.concatenate([learned, plain])
+    if learned.learned_tokens == 0:
+        raise TuneError("there is nothing to learn", mend="Check data.sources and data.split.")
+    return learned, held_out if len(held_out) else None
+
+
+def _training_summary(history: History) -> dict[str, Any]:
+    return {
+        "tokens": history.tokens,
         "steps": history.step,
         "stopped_early": history.stopped_early,
         "best_step": history.best_step,
         "loss_first": history.train[0][1] if history.train else None,
         "loss_last": history.train[-1][1] if history.train else None,
-        **_validation_summary(before, after, held_out),
         "seconds": round(history.seconds, 2),
         "tokens_per_s": round(history.tokens / max(history.seconds, 1e-9), 1),
     }
-
-
-def _rows(
-    examples: Sequence[Example],
-    documents: Sequence[Document],
-    model: Model,
-    spec: TuneSpec,
-    ledger: Ledger,
-) -> Rows:
-    from luthier.tune import _rows as rows
-
-    pretrain = spec.objective == "pretrain"
-    length = min(spec.max_length, model.context_length)
-    chats = rows.from_examples(
-        examples, model.renderer, max_length=length, learn_all=pretrain, ledger=ledger
-    )
-    if not (pretrain and documents):
-        return chats
-    texts = rows.from_documents(documents, model.renderer, max_length=length)
-    return rows.concatenate([chats, texts])
 
 
 def _validation_summary(before: float, after: float, rows: Rows | None) -> dict[str, Any]:
@@ -183,14 +197,3 @@ def _validation_summary(before: float, after: float, rows: Rows | None) -> dict[
         "validation_bits_per_byte_before": before / math.log(2) / rows.learned_bytes,
         "validation_bits_per_byte": after / math.log(2) / rows.learned_bytes,
     }
-
-
-def _check_window(model: Model, spec: TuneSpec) -> None:
-    config = model.network.config.get_text_config()
-    window = getattr(config, "sliding_window", None)
-    if window and getattr(config, "use_sliding_window", True) and spec.max_length > window:
-        raise TuneError(
-            f"packed rows of {spec.max_length} tokens exceed this model's sliding window ({window})",
-            where="tune.max_length",
-            mend=f"Set it to {window} or less.",
-        )

@@ -1,0 +1,252 @@
+"""Seeded losses, the same numbers however a batch is cut, and a resume that nobody notices."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_models import examples, plan, tiny
+
+from luthier.core.errors import ResourceError, TuneError
+from luthier.core.ledger import Ledger
+from luthier.core.progress import Quiet
+from luthier.models.load import Model
+from luthier.setup.optimizers import Muon
+from luthier.tune import _loop
+from luthier.tune._loop import History, total_steps, train
+from luthier.tune._rows import Rows, from_examples
+from luthier.tune.tune import TuneSpec
+
+BASE: dict[str, Any] = {"lr": 0.01, "batch_tokens": 512, "max_length": 64, "max_grad_norm": 5.0}
+
+
+def rows(model: Model, count: int = 40, begin: int = 0) -> Rows:
+    return from_examples(
+        examples(count, begin=begin),
+        model.renderer,
+        max_length=64,
+        learn_all=False,
+        ledger=Ledger(),
+    )
+
+
+def trained(
+    folder: Path, *, micro: int = 512, validation: bool = False, **changes: Any
+) -> tuple[Model, History]:
+    folder.mkdir(exist_ok=True)
+    model = tiny()
+    held_out = rows(model, 8, begin=100) if validation else None
+    spec = TuneSpec(**{**BASE, **changes})
+    history = train(model, rows(model), held_out, spec, plan(micro=micro), folder, Quiet())
+    return model, history
+
+
+def losses(history: History) -> list[float]:
+    return [line[1] for line in history.train]
+
+
+def weights(model: Model) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.network.parameters()])
+
+
+def test_the_first_four_losses(tmp_path: Path) -> None:
+    _, history = trained(tmp_path, epochs=4, batch_tokens=256)
+    golden = [6.41047, 6.02434, 5.45871, 5.00714]
+    assert losses(history)[:4] == pytest.approx(golden, abs=2e-3)
+
+
+def test_the_first_loss_is_the_models_own(tmp_path: Path) -> None:
+    _, history = trained(tmp_path, batch_tokens=100_000, max_steps=1)
+    model = tiny()
+    some = rows(model)
+    whole = _loop.evaluate(model, some, TuneSpec(**BASE), plan())
+    assert losses(history) == pytest.approx([whole / some.learned_tokens], rel=1e-4)
+
+
+def test_losses_fall(tmp_path: Path) -> None:
+    _, history = trained(tmp_path, epochs=30)
+    assert losses(history)[-1] < 0.5 * losses(history)[0]
+    assert [line[0] for line in history.train] == list(range(1, history.step + 1))
+
+
+@pytest.mark.parametrize("micro", [64, 128, 200])
+def test_a_batch_in_pieces_is_the_batch(micro: int, tmp_path: Path) -> None:
+    whole, one = trained(tmp_path / "whole", micro=512, epochs=3)
+    cut, many = trained(tmp_path / "cut", micro=micro, epochs=3)
+    assert losses(many) == pytest.approx(losses(one), rel=1e-4)
+    torch.testing.assert_close(weights(cut), weights(whole), rtol=1e-2, atol=2e-3)
+
+
+def test_packed_and_single_rows_give_the_same_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = {"batch_tokens": 100_000, "max_steps": 2}
+    packed, one = trained(tmp_path / "packed", **everything)
+    monkeypatch.setattr(_loop, "pack", lambda lengths, *_, **__: [[i] for i in range(len(lengths))])
+    single, other = trained(tmp_path / "single", **everything)
+    assert losses(other) == pytest.approx(losses(one), rel=1e-4)
+    torch.testing.assert_close(weights(single), weights(packed), rtol=1e-2, atol=2e-3)
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": Muon()}, {"lr": 1e-3, "patience": 50}])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {**changes, "epochs": 6, "validation": True, "validation_every": 2}
+    straight, expected = trained(tmp_path / "straight", checkpoint_every_s=0.0, **spec)
+    real, calls = _loop._one_step, 0
+
+    def dying(*args: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise KilledError
+        real(*args)
+
+    monkeypatch.setattr(_loop, "_one_step", dying)
+    with pytest.raises(KilledError):
+        trained(tmp_path / "killed", checkpoint_every_s=0.0, **spec)
+    assert calls == 5
+    resumed, history = trained(tmp_path / "killed", checkpoint_every_s=0.0, **spec)
+    assert calls - 5 == expected.step - 4  # the first four steps were not done again
+    assert losses(history) == losses(expected)
+    assert history.validation == expected.validation
+    assert torch.equal(weights(resumed), weights(straight))
+
+
+def test_the_best_weights_are_restored(tmp_path: Path) -> None:
+    # a learning rate that ruins the model after its best moment
+    model, history = trained(
+        tmp_path, validation=True, validation_every=1, epochs=12, lr=0.05, schedule="constant"
+    )
+    best = min(history.validation, key=lambda line: line[1])
+    assert [history.best_step, history.best_loss] == best
+    assert history.best_step < history.step
+    held_out = rows(model, 8, begin=100)
+    now = _loop.evaluate(model, held_out, TuneSpec(**BASE), plan()) / held_out.learned_tokens
+    assert now == pytest.approx(history.best_loss, rel=1e-5)
+
+
+def test_early_stopping_counts_measurements_without_progress(tmp_path: Path) -> None:
+    _, history = trained(
+        tmp_path,
+        validation=True,
+        validation_every=1,
+        epochs=40,
+        lr=0.05,
+        schedule="constant",
+        patience=2,
+    )
+    assert history.stopped_early
+    assert history.step == history.best_step + 2
+    assert history.step < 40
+
+
+@pytest.mark.parametrize("step", [0, 2])
+def test_a_loss_that_is_not_a_number_names_the_step(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = _loop.nll, 0
+
+    def ruined(*args: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        nonlocal calls
+        calls += 1
+        values, owners = real(*args)
+        return (values * math.nan if calls > step else values), owners
+
+    monkeypatch.setattr(_loop, "nll", ruined)
+    message = f"the loss is not a number at step {step + 1}"
+    with pytest.raises(TuneError, match=message) as caught:
+        trained(tmp_path, epochs=3, batch_tokens=64)
+    assert caught.value.where.startswith("rows.csv:")
+    assert "tune.lr" in caught.value.mend
+
+
+def test_a_gradient_that_is_not_a_number_does_not_reach_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_loop.Weights, "clip", lambda *_: math.inf)
+    with pytest.raises(TuneError, match="gradient is not a number at step 1"):
+        trained(tmp_path)
+
+
+def test_steps_of_the_whole_run(tmp_path: Path) -> None:
+    some = rows(tiny())
+    per_epoch = total_steps(TuneSpec(**BASE), some)
+    assert per_epoch == math.ceil(len(_loop.pack(some.lengths, 64, seed=0)) / 8)
+    assert total_steps(TuneSpec(**BASE, epochs=5.0), some) == 5 * per_epoch
+    assert total_steps(TuneSpec(**BASE, epochs=0.01), some) == 1
+    assert total_steps(TuneSpec(**BASE, epochs=5.0, max_steps=3), some) == 3
+    _, history = trained(tmp_path, epochs=2.5)
+    assert history.step == len(history.train) == round(per_epoch * 2.5)
+
+
+def test_each_epoch_shows_every_row_once_in_another_order() -> None:
+    some, spec = rows(tiny()), TuneSpec(**BASE, epochs=2.0)
+    total = total_steps(spec, some)
+    steps = [chunk for _, chunk in _loop._steps(some, spec, total, 0)]
+    one = [r for chunk in steps[: total // 2] for s in chunk for r in s]
+    two = [r for chunk in steps[total // 2 :] for s in chunk for r in s]
+    assert sorted(one) == sorted(two) == list(range(len(some)))
+    assert one != two
+    later = [chunk for _, chunk in _loop._steps(some, spec, total, 1)]
+    assert later == steps[1:]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
+def test_a_damaged_checkpoint(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / _loop.CHECKPOINT).write_bytes(content)
+    with pytest.raises(TuneError, match="checkpoint cannot be read") as caught:
+        trained(tmp_path)
+    assert "afresh" in caught.value.mend
+
+
+def test_a_checkpoint_of_another_model(tmp_path: Path) -> None:
+    trained(tmp_path)
+    saved = torch.load(tmp_path / _loop.CHECKPOINT)
+    torch.save({**saved, "weights": saved["weights"][:2]}, tmp_path / _loop.CHECKPOINT)
+    with pytest.raises(TuneError, match="checkpoint cannot be read"):
+        trained(tmp_path)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(tmp_path, max_steps=1)
+    before = (tmp_path / _loop.CHECKPOINT).read_bytes()
+
+    def full(state: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(ResourceError, match="cannot be written"):
+        trained(tmp_path, max_steps=3, batch_tokens=64)
+    assert [p.name for p in tmp_path.iterdir()] == [_loop.CHECKPOINT]
+    assert (tmp_path / _loop.CHECKPOINT).read_bytes() == before
+
+
+def test_bfloat16_follows_float32(tmp_path: Path) -> None:
+    _, exact = trained(tmp_path / "exact", epochs=3)
+    model = tiny()
+    model.network.to(torch.bfloat16)
+    folder = tmp_path / "rounded"
+    folder.mkdir()
+    spec, some = TuneSpec(**{**BASE, "epochs": 3.0}), rows(model)
+    rounded = train(model, some, None, spec, plan(precision="bfloat16"), folder, Quiet())
+    assert losses(rounded) == pytest.approx(losses(exact), rel=0.05)
+    assert model.network.dtype == torch.bfloat16
+
+
+def test_a_history_is_plain_data(tmp_path: Path) -> None:
+    _, history = trained(tmp_path, validation=True)
+    assert History(**dataclasses.asdict(history)) == history
+    assert history.tokens == rows(tiny()).lengths.sum()
