@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +13,8 @@ from tiny_models import CORPUS, ask, logits, tiny
 
 from luthier.core.records import Message
 from luthier.models.generate import LocalModel, Reply, Sampling
+from luthier.models.load import Model
+from luthier.models.render import Renderer
 
 WORDS = " ".join(CORPUS).split()
 CHATS = [ask(" ".join(WORDS[i : i + 1 + 3 * i % 17])) for i in range(16)]
@@ -101,7 +105,8 @@ def test_the_stop_token_ends_an_answer_and_is_not_in_it() -> None:
     model = tiny()
     prompt = model.renderer.prompt_ids(CHATS[0])
     third = reference(LocalModel(model), CHATS[0], 3)[2]
-    model.tokenizer = model.renderer.tokenizer = _with_end(model, third)
+    model.tokenizer = _with_end(model, third)
+    model.renderer = Renderer(model.tokenizer)
     (reply,) = LocalModel(model).generate([CHATS[0]], GREEDY)
     assert reply.finish_reason == "stop"
     assert reply.completion_tokens == 3
@@ -109,10 +114,8 @@ def test_the_stop_token_ends_an_answer_and_is_not_in_it() -> None:
     assert model.tokenizer.convert_ids_to_tokens(third) not in reply.text
 
 
-def _with_end(model: object, token: int) -> object:
-    import copy
-
-    tokenizer = copy.deepcopy(model.tokenizer)  # type: ignore[attr-defined]
+def _with_end(model: Model, token: int) -> Any:
+    tokenizer = copy.deepcopy(model.tokenizer)
     tokenizer.eos_token = tokenizer.convert_ids_to_tokens(token)
     return tokenizer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import Field
@@ -67,6 +68,15 @@ def apply(method: Full | Lora, network: Any, *, seed: int) -> Any:
             assert_never(method)
 
 
-def merged(network: Any) -> Any:
-    """The network with its adapter, if any, folded into the weights."""
-    return network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
+def merged(network: Any, folder: Path | None = None) -> Any:
+    """The network with its adapter, if any, folded into the weights.
+
+    Args:
+        network: What ``apply`` returned.
+        folder: Where the adapter is written before, if anywhere.
+    """
+    if not hasattr(network, "merge_and_unload"):
+        return network
+    if folder is not None:
+        network.save_pretrained(folder)
+    return network.merge_and_unload()

@@ -118,9 +118,7 @@ def tune(
     model.network = apply(spec.method, model.network, seed=spec.seed)
     trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
     history = _loop.train(model, rows, held_out, spec, plan, folder, progress)
-    if hasattr(model.network, "peft_config"):
-        model.network.save_pretrained(folder / "adapter")
-    model.network = merged(model.network)
+    model.network = merged(model.network, folder / "adapter")
     after = _loop.evaluate(model, held_out, spec, plan) if held_out else math.nan
     save(model, folder / "model")
     ledger.write(folder)
@@ -130,11 +128,7 @@ def tune(
         "objective": spec.objective,
         "method": spec.method.kind,
         "trainable": trainable,
-        "rows": len(rows),
-        "rows_validation": len(held_out) if held_out else 0,
-        "rows_refused": ledger.refused,
-        "reasons": ledger.reasons(),
-        "learned_tokens": rows.learned_tokens,
+        **_rows_summary(rows, held_out, ledger),
         **_training_summary(history),
         **_validation_summary(before, after, held_out),
     }
@@ -173,6 +167,16 @@ def _rows(
     if learned.learned_tokens == 0:
         raise TuneError("there is nothing to learn", mend="Check data.sources and data.split.")
     return learned, held_out if len(held_out) else None
+
+
+def _rows_summary(rows: Rows, held_out: Rows | None, ledger: Ledger) -> dict[str, Any]:
+    return {
+        "rows": len(rows),
+        "rows_validation": len(held_out) if held_out else 0,
+        "rows_refused": ledger.refused,
+        "reasons": ledger.reasons(),
+        "learned_tokens": rows.learned_tokens,
+    }
 
 
 def _training_summary(history: History) -> dict[str, Any]:
