@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from luthier import __version__, config
 from luthier.config import Project
 from luthier.core.errors import ConfigError
 from luthier.core.progress import Progress
-from luthier.core.records import Example, Side, write_table
+from luthier.core.records import Example, Side
 from luthier.core.store import Artifact, Store
 from luthier.data.prepare import (
     COLLECT_VERSION,
@@ -24,20 +23,17 @@ from luthier.data.prepare import (
     read_examples,
     source_digest,
 )
+from luthier.evaluate.compare import EvaluateSpec
 from luthier.setup.plan import answering_precision
+from luthier.tune.tune import TuneSpec
 
 if TYPE_CHECKING:
+    from luthier.evaluate.routes import Route
     from luthier.models.generate import Generate
     from luthier.models.load import Model
-    from luthier.rag.encode import Encoder
-    from luthier.serve.bundle import Route
     from luthier.setup.plan import Plan
 
 MODEL_VERSION = 1
-CONTEXTS_VERSION = 1
-LEAKAGE_VERSION = 1
-COMPARE_VERSION = 1
-BUNDLE_VERSION = 1
 REPORT_VERSION = 1
 
 
@@ -75,9 +71,7 @@ class RunResult:
         }
 
 
-def run(
-    project: Project, base: Path, progress: Progress, *, dry_run: bool = False
-) -> RunResult:
+def run(project: Project, base: Path, progress: Progress, *, dry_run: bool = False) -> RunResult:
     """Make everything a project asks for; what is already made from the same inputs is reused.
 
     Args:
@@ -139,20 +133,15 @@ class _Work:
     def leakage(self) -> None:
         if self.project.evaluate is None:
             return
-        from luthier.evaluate import leakage
+        from luthier.evaluate.leakage import LEAKAGE_VERSION, require_clean
 
-        def fill(folder: Path) -> dict[str, Any]:
-            train = self._examples("train") + self._examples("validation")
-            documents = read_documents(self.made["collect"].path)
-            with self.progress.task("checking for leakage", 1) as task:
-                report = leakage.check(train, self._examples("test"), documents)
-                task.advance()
-            report.require_clean()
-            (folder / "leakage.json").write_text(json.dumps(report.as_dict()))
-            return {"leakage": report.as_dict()}
-
-        inputs = {"collect": self.made["collect"], "prepare": self.made["prepare"]}
-        self._make("leakage", LEAKAGE_VERSION, inputs, fill)
+        collected, prepared = self.made["collect"], self.made["prepare"]
+        self._make(
+            "leakage",
+            LEAKAGE_VERSION,
+            {"collect": collected, "prepare": prepared},
+            lambda folder: require_clean(collected.path, prepared.path, folder, self.progress),
+        )
 
     def model(self) -> None:
         from luthier.models import load
@@ -167,7 +156,7 @@ class _Work:
             self._make("model", MODEL_VERSION, {"digest": facts["digest"]}, lambda _: facts)
         facts = self.made["model"].summary
         machine = inspect_machine(self.project.setup.device)
-        tune = self.project.tune or config.TuneSpec()
+        tune = self.project.tune or TuneSpec()
         self._plan = make_plan(
             self.project.setup,
             machine,
@@ -180,8 +169,7 @@ class _Work:
         )
 
     def _scratch(self) -> None:
-        from luthier.models import load
-        from luthier.models.vocabulary import train_vocabulary
+        from luthier.models.scratch import make
 
         spec, seed = self.project.model.scratch, self.project.seed
         if spec is None:
@@ -189,59 +177,42 @@ class _Work:
 
         def fill(folder: Path) -> dict[str, Any]:
             documents = read_documents(self.made["collect"].path)
-            questions = [m.content for e in self._examples("train") for m in e.messages]
-            texts = [f"{d.title}\n{d.text}" for d in documents] + questions
-            with self.progress.task("training the vocabulary", 1) as task:
-                tokenizer = train_vocabulary(
-                    texts, spec.vocab_size, context_length=spec.max_position_embeddings
-                )
-                task.advance()
-            load.save(load.new(spec, tokenizer, seed=seed), folder / "model")
-            return load.facts(folder / "model")
+            asked = [m.content for e in self._examples("train") for m in e.messages]
+            texts = [f"{d.title}\n{d.text}" for d in documents] + asked
+            return make(spec, texts, folder / "model", self.progress, seed=seed)
 
         inputs = {"scratch": spec, "prepare": self.made["prepare"], "seed": seed}
         self._model_folder = self._make("model", MODEL_VERSION, inputs, fill).path / "model"
 
     def contexts(self) -> None:
-        tune, rag = self.project.tune, self.project.rag
+        tune, rag, seed = self.project.tune, self.project.rag, self.project.seed
         if tune is None or rag is None or tune.with_passages == 0:
             return
         from luthier.models.load import load_tokenizer
-        from luthier.rag.contexts import with_passages
-        from luthier.rag.encode import load_encoder
+        from luthier.rag.contexts import CONTEXTS_VERSION, context_settings, give_contexts
+
+        share, prepared, collected = tune.with_passages, self.made["prepare"], self.made["collect"]
+        inputs = {
+            "prepare": prepared,
+            "collect": collected,
+            "model": self.made["model"],
+            "settings": {"share": share, **context_settings(rag)},
+            "seed": seed,
+        }
 
         def fill(folder: Path) -> dict[str, Any]:
             tokenizer = load_tokenizer(self._model_folder)
-            encoder: Encoder = load_encoder(rag.encoder)
-            examples = self._examples("train") + self._examples("validation")
-            with self.progress.task("giving contexts", 1) as task:
-                shown = with_passages(
-                    examples,
-                    read_documents(self.made["collect"].path),
-                    share=tune.with_passages,
-                    most=rag.top_k,
-                    budget_tokens=rag.context_tokens,
-                    count_tokens=lambda text: len(tokenizer(text)["input_ids"]),
-                    token_offsets=encoder.token_offsets,
-                    chunk_size=rag.chunk_size,
-                    chunk_overlap=rag.chunk_overlap,
-                    seed=self.project.seed,
-                )
-                task.advance()
-            write_table(folder / "examples.parquet", shown, Example)
-            changed = sum(a != b for a, b in zip(shown, examples, strict=True))
-            return {"examples": len(shown), "with_passages": changed}
+            return give_contexts(
+                rag,
+                self._examples("train") + self._examples("validation"),
+                read_documents(collected.path),
+                folder,
+                self.progress,
+                share=share,
+                count_tokens=lambda text: len(tokenizer(text, verbose=False)["input_ids"]),
+                seed=seed,
+            )
 
-        inputs = {
-            "prepare": self.made["prepare"],
-            "collect": self.made["collect"],
-            "model": self.made["model"],
-            "share": tune.with_passages,
-            "top_k": rag.top_k,
-            "context_tokens": rag.context_tokens,
-            "cut": [rag.encoder, rag.chunk_size, rag.chunk_overlap],
-            "seed": self.project.seed,
-        }
         self._make("contexts", CONTEXTS_VERSION, inputs, fill)
 
     def tune(self) -> None:
@@ -296,11 +267,11 @@ class _Work:
         spec = self.project.evaluate
         if spec is None:
             return
-        from luthier.evaluate.compare import compare, select_items
+        from luthier.evaluate.compare import COMPARE_VERSION, compare, select_items
 
         def fill(folder: Path) -> dict[str, Any]:
             items = select_items(self._examples("test"), spec.max_items)
-            routes = {name: self._answerer(name) for name in spec.routes}
+            routes: dict[str, Generate] = {name: self._answerer(name) for name in spec.routes}
             return compare(spec, items, routes, folder, self.progress, self.project.seed)
 
         inputs: dict[str, Any] = {
@@ -317,7 +288,7 @@ class _Work:
         from luthier.models.generate import Sampling
         from luthier.models.load import load_tokenizer
         from luthier.models.render import Renderer
-        from luthier.serve.bundle import LATEST, BundleInfo, write_bundle
+        from luthier.serve.bundle import BUNDLE_VERSION, LATEST, BundleInfo, write_bundle
 
         route = self._best_route()
         rag = self.project.rag if "rag" in route else None
@@ -420,26 +391,25 @@ class _Work:
             precision=answering_precision(plan.device) if answering else plan.precision,
         )
 
-    def _answerer(self, route: str) -> Generate:
-        from luthier.evaluate.few_shot import FewShotAnswerer
+    def _answerer(self, route: Route) -> Generate:
+        from luthier.evaluate.routes import answerer
         from luthier.models.generate import LocalModel
-        from luthier.rag.answer import RagAnswerer
-        from luthier.rag.index import open_index
 
         tuned = "fine-tuned" in route
         folder = self.made["tune"].path / "model" if tuned else self._model_folder
-        model = LocalModel(self._load(folder, answering=True))
-        if route == "few-shot":
-            return FewShotAnswerer(model, self._shots())
-        if "rag" in route and self.project.rag is not None:
-            index = open_index(self.made["index"].path, self.project.rag)
-            return RagAnswerer(model, index, self.project.rag)
-        return model
+        index = self.made.get("index")
+        return answerer(
+            route,
+            LocalModel(self._load(folder, answering=True)),
+            shots=self._shots() if route == "few-shot" else (),
+            index_folder=index.path if index else None,
+            rag=self.project.rag,
+        )
 
     def _shots(self) -> tuple[Example, ...]:
         from luthier.evaluate.few_shot import choose_shots
 
-        spec = self.project.evaluate or config.EvaluateSpec()
+        spec = self.project.evaluate or EvaluateSpec()
         return choose_shots(self._examples("train"), spec.few_shot)
 
     def _best_route(self) -> Route:

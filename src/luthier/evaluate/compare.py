@@ -18,12 +18,11 @@ from luthier.core.store import write_atomic
 from luthier.evaluate._ask import ask
 from luthier.evaluate._tally import tally
 from luthier.evaluate.answers import ItemResult, write_answers
+from luthier.evaluate.routes import Route
 from luthier.models.generate import Generate, Sampling
 
 COMPARE_VERSION = 1
 COMPARISON = "comparison.json"
-
-Route = Literal["base", "few-shot", "rag", "fine-tuned", "rag+fine-tuned"]
 
 
 class EvaluateSpec(Spec):

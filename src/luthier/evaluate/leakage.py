@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from luthier.core.errors import LeakageError
-from luthier.core.records import Document, Example
+from luthier.core.progress import Progress
+from luthier.core.records import Document, Example, Side
+from luthier.core.store import write_atomic
+from luthier.data.prepare import read_documents, read_examples
 from luthier.evaluate.metrics import words
 
+LEAKAGE_VERSION = 1
 NEAR = 0.8
 """Weighted Jaccard similarity from which two rows count as near-duplicates."""
 SHORTEST_QUESTION = 5
@@ -255,3 +261,27 @@ def _in_corpus(test: Sequence[Example], documents: Sequence[Document]) -> tuple[
                 if item.id not in found and text[start : start + len(question)] == question:
                     found[item.id] = _overlap("in the corpus", item, document.id, document.origin)
     return list(found.values()), too_short
+
+
+def require_clean(
+    collected: Path, prepared: Path, folder: Path, progress: Progress
+) -> dict[str, Any]:
+    """Check a prepared split against its corpus and write ``leakage.json``; a stage function.
+
+    Args:
+        collected: Folder of the collected documents.
+        prepared: Folder of the split examples.
+        folder: Where to write.
+        progress: Shows one bar.
+
+    Raises:
+        LeakageError: Something leaks.
+    """
+    sides: tuple[Side, ...] = ("train", "validation")
+    train = [e for side in sides for e in read_examples(prepared, side)]
+    with progress.task("checking for leakage", 1) as task:
+        report = check(train, read_examples(prepared, "test"), read_documents(collected))
+        task.advance()
+    report.require_clean()
+    write_atomic(folder / "leakage.json", json.dumps(report.as_dict()))
+    return {"leakage": report.as_dict()}

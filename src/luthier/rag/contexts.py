@@ -8,28 +8,84 @@ that the model learns to find the answer rather than to copy the first passage.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-from luthier.core.records import Document, Example, Passage
+from luthier.core.progress import Progress
+from luthier.core.records import Document, Example, Message, Passage, write_table
 from luthier.rag.augment import augment
+from luthier.rag.index import RagSpec
 from luthier.rag.passages import Offsets, cut
 
+CONTEXTS_VERSION = 1
 NEIGHBOURS = 8  # distractors come from so many documents before and behind
+
+
+def context_settings(spec: RagSpec) -> dict[str, Any]:
+    """The settings of retrieval that decide what training contexts look like."""
+    return {
+        "encoder": spec.encoder,
+        "chunk_size": spec.chunk_size,
+        "chunk_overlap": spec.chunk_overlap,
+        "top_k": spec.top_k,
+        "context_tokens": spec.context_tokens,
+    }
+
+
+def give_contexts(
+    spec: RagSpec,
+    examples: Sequence[Example],
+    documents: Sequence[Document],
+    folder: Path,
+    progress: Progress,
+    *,
+    share: float,
+    count_tokens: Callable[[str], int],
+    seed: int,
+) -> dict[str, Any]:
+    """Write ``examples.parquet``, a share of them with a context; a stage function.
+
+    Args:
+        spec: How passages are cut, how many are shown, and the budget.
+        examples: Of the training and validation sides.
+        documents: All documents.
+        folder: Where to write.
+        progress: Shows one bar.
+        share: Of the examples, 0 to 1.
+        count_tokens: How the model counts.
+        seed: See ``with_passages``.
+    """
+    from luthier.rag.encode import load_encoder
+
+    offsets = load_encoder(spec.encoder).token_offsets
+    with progress.task("giving contexts", 1) as task:
+        shown = with_passages(
+            examples,
+            documents,
+            spec,
+            share=share,
+            count_tokens=count_tokens,
+            token_offsets=offsets,
+            seed=seed,
+        )
+        task.advance()
+    write_table(folder / "examples.parquet", shown, Example)
+    changed = sum(a != b for a, b in zip(shown, examples, strict=True))
+    return {"examples": len(shown), "with_passages": changed}
 
 
 def with_passages(
     examples: Sequence[Example],
     documents: Sequence[Document],
+    spec: RagSpec,
     *,
     share: float,
-    most: int,
-    budget_tokens: int,
     count_tokens: Callable[[str], int],
     token_offsets: Callable[[str], Offsets],
-    chunk_size: int,
-    chunk_overlap: int,
     seed: int,
 ) -> list[Example]:
     """Give a share of the examples a context.
@@ -37,50 +93,62 @@ def with_passages(
     Args:
         examples: Of the training and validation sides.
         documents: All documents, in the order in which neighbours resemble each other.
+        spec: Chunk size and overlap, the most passages (``top_k``) and their budget.
         share: Of the examples, 0 to 1; which ones is decided by a hash of their ids.
-        most: Passages in a context, at most.
-        budget_tokens: See ``augment``.
         count_tokens: How the model counts.
         token_offsets: How passages are measured (the encoder's).
-        chunk_size: As in the index.
-        chunk_overlap: As in the index.
         seed: Of shares, distractors and order.
 
     Returns:
-        All examples, in their order; those without a document are as they came.
+        All examples, in their order; those without a document, or whose passage is too long for
+        the budget, are as they came.
     """
     places = {d.id: i for i, d in enumerate(documents)}
-    passages: dict[str, list[Passage]] = {}
 
-    def cut_one(document: Document) -> list[Passage]:
-        if document.id not in passages:
-            passages[document.id] = cut(
-                document, token_offsets, size=chunk_size, overlap=chunk_overlap
-            )
-        return passages[document.id]
+    @functools.cache
+    def cut_at(place: int) -> tuple[Passage, ...]:
+        found = cut(
+            documents[place], token_offsets, size=spec.chunk_size, overlap=spec.chunk_overlap
+        )
+        return tuple(found)
 
+    fit = functools.partial(augment, budget_tokens=spec.context_tokens, count_tokens=count_tokens)
     done = []
     for example in examples:
         choice = _random(seed, example.id)
         place = places.get(example.document_id)
-        if place is None or choice.random() >= share:
+        if place is None or choice.random() >= share or not cut_at(place):
             done.append(example)
             continue
-        gold = _holding(cut_one(documents[place]), example.answer)
-        low, high = max(0, place - NEIGHBOURS), place + NEIGHBOURS + 1
-        near = [d for d in documents[low:high] if d.id != example.document_id]
-        picked = choice.sample(near, min(len(near), choice.randrange(most)))
-        shown = [gold, *(cut_one(d)[0] for d in picked)]
-        fitting = augment(
-            example.prompt, shown, budget_tokens=budget_tokens, count_tokens=count_tokens
-        )[1]
-        mixed = list(fitting)
-        choice.shuffle(mixed)
-        prompt, _ = augment(
-            example.prompt, mixed, budget_tokens=budget_tokens, count_tokens=count_tokens
-        )
+        gold = _holding(cut_at(place), example.answer)
+        around = range(max(0, place - NEIGHBOURS), min(place + NEIGHBOURS + 1, len(documents)))
+        near = [i for i in around if i != place and cut_at(i)]
+        picked = choice.sample(near, min(len(near), choice.randrange(spec.top_k)))
+        prompt = _mixed(example, gold, [cut_at(i)[0] for i in picked], choice, fit)
         done.append(dataclasses.replace(example, messages=(*prompt, example.messages[-1])))
     return done
+
+
+def _mixed(
+    example: Example,
+    gold: Passage,
+    others: Sequence[Passage],
+    choice: random.Random,
+    fit: Callable[..., tuple[tuple[Message, ...], tuple[Passage, ...]]],
+) -> tuple[Message, ...]:
+    """The example's prompt with what fits of the passages, in random order.
+
+    Without the passage of the answer there is no context: it would teach to invent one.
+    """
+    _, fitting = fit(example.prompt, [gold, *others])
+    if gold not in fitting:
+        return example.prompt
+    mixed = list(fitting)
+    choice.shuffle(mixed)
+    prompt, kept = fit(example.prompt, mixed)
+    if gold not in kept:  # in this order the passages count a token more
+        prompt, _ = fit(example.prompt, fitting)
+    return prompt
 
 
 def _holding(passages: Sequence[Passage], answer: str) -> Passage:

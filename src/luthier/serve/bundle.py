@@ -27,10 +27,10 @@ from luthier.core.errors import ServeError, StoreError
 from luthier.core.records import Example, read_table, write_table
 from luthier.core.spec import digest_file, digest_of
 from luthier.core.store import MANIFEST, Store, write_atomic
+from luthier.evaluate.routes import Route
 from luthier.models.generate import Sampling
 from luthier.rag.index import RagSpec
 
-Route = Literal["base", "few-shot", "rag", "fine-tuned", "rag+fine-tuned"]
 Precision = Literal["float32", "bfloat16"]
 BUNDLE_VERSION = 1
 BUNDLE = "bundle.json"

@@ -10,7 +10,6 @@ import secrets
 import threading
 import time
 from collections.abc import Generator, Sequence
-from typing import assert_never
 
 from luthier.core.journal import AnswerRecord, Journal, LoggedPassage, now
 from luthier.core.records import Message
@@ -150,32 +149,20 @@ def open_service(bundle: Bundle, journal: Journal, *, device: str | None = None)
     """
     import torch
 
+    from luthier.evaluate.routes import answerer
     from luthier.models.generate import LocalModel
     from luthier.models.load import load
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = load(bundle.model_folder, device=device, precision=bundle.info.precision)
-    return Service(bundle, _route(bundle, LocalModel(model)), journal)
-
-
-def _route(bundle: Bundle, model: Generate) -> Generate:
-    match bundle.route:
-        case "base" | "fine-tuned":
-            return model
-        case "few-shot":
-            from luthier.evaluate.few_shot import FewShotAnswerer
-
-            return FewShotAnswerer(model, bundle.info.shots)
-        case "rag" | "rag+fine-tuned":
-            from luthier.rag.answer import RagAnswerer
-            from luthier.rag.index import open_index
-
-            if bundle.info.rag is None or bundle.index_folder is None:
-                raise AssertionError(f"bundle {bundle.path} retrieves without an index")
-            index = open_index(bundle.index_folder, bundle.info.rag)
-            return RagAnswerer(model, index, bundle.info.rag)
-        case never:
-            assert_never(never)
+    route = answerer(
+        bundle.route,
+        LocalModel(model),
+        shots=bundle.info.shots,
+        index_folder=bundle.index_folder,
+        rag=bundle.info.rag,
+    )
+    return Service(bundle, route, journal)
 
 
 def _unfinished(text: str, answerer: Generate) -> Reply:

@@ -1,0 +1,35 @@
+"""A new model from nothing: vocabulary from the corpus, weights from a seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from luthier.core.progress import Progress
+from luthier.models.load import ScratchSpec, facts, new, save
+from luthier.models.vocabulary import train_vocabulary
+
+
+def make(
+    spec: ScratchSpec, texts: Sequence[str], folder: Path, progress: Progress, *, seed: int
+) -> dict[str, Any]:
+    """Write a new model folder; a stage function.
+
+    Args:
+        spec: The model's shape.
+        texts: What the vocabulary is trained on; never test rows.
+        folder: Where to write.
+        progress: Shows one bar.
+        seed: Of the weights.
+
+    Returns:
+        See ``load.facts``.
+    """
+    with progress.task("training the vocabulary", 1) as task:
+        tokenizer = train_vocabulary(
+            texts, spec.vocab_size, context_length=spec.max_position_embeddings
+        )
+        task.advance()
+    save(new(spec, tokenizer, seed=seed), folder)
+    return facts(folder)
