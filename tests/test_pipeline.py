@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from luthier import config, pipeline
-from luthier.core.errors import LeakageError
 from luthier.core.journal import Journal
 from luthier.core.progress import Quiet
 from luthier.core.records import Message
@@ -113,19 +112,20 @@ def test_an_answer_is_served_and_traced_to_file_and_line(folder: Path) -> None:
     assert "tune-" in told
 
 
-def test_a_test_row_among_the_training_rows_stops_the_run(folder: Path, tmp_path: Path) -> None:
+def test_rows_that_repeat_in_other_groups_are_refused_before_the_split(
+    folder: Path, tmp_path: Path
+) -> None:
     (tmp_path / "luthier.yaml").write_text(
-        PROJECT.replace("- {kind: pydoc, packages: [textwrap, fnmatch, shlex, bisect, heapq]}", "")
-        .replace("{kind: csv, path: faq.csv, question: question, answer: answer}", "{kind: csv, path: faq.csv, question: question, answer: answer, group: topic}")
+        PROJECT.replace(
+            "- {kind: pydoc, packages: [textwrap, fnmatch, shlex, bisect, heapq]}", ""
+        ).replace(
+            "{kind: csv, path: faq.csv, question: question, answer: answer}",
+            "{kind: csv, path: faq.csv, question: question, answer: answer, group: topic}",
+        )
     )
     rows = "\n".join(f"What colour is part {i} of it?,blue {i},t{i}" for i in range(40))
     twins = "\n".join(f"What colour is part {i} of it?,blue {i},other{i}" for i in range(40))
     (tmp_path / "faq.csv").write_text(f"question,answer,topic\n{rows}\n{twins}\n")
-    try:
-        run(tmp_path)
-    except LeakageError as error:
-        assert "leak" in str(error)  # the split saw no twins, the check did
-    else:
-        prepared = pipeline.Store(tmp_path / ".luthier").all()
-        refused = next(a for a in prepared if a.stage == "prepare").summary["refused"]
-        assert refused == 40  # the twins were refused before the split
+    prepared = run(tmp_path, "tune=null", "evaluate.routes=[base]", "serve.route=base")
+    assert prepared.artifacts["prepare"].summary["refused"] == 40  # the twins, before the split
+    assert prepared.artifacts["leakage"].summary["leakage"]["leaks"] is False

@@ -8,23 +8,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from luthier import __version__, config
+from luthier import config
 from luthier.config import Project
 from luthier.core.errors import ConfigError
 from luthier.core.progress import Progress
 from luthier.core.records import Example, Side
 from luthier.core.store import Artifact, Store
-from luthier.data.prepare import (
-    COLLECT_VERSION,
-    PREPARE_VERSION,
-    collect,
-    prepare,
-    read_documents,
-    read_examples,
-    source_digest,
-)
+from luthier.data import prepare as data
 from luthier.evaluate.compare import EvaluateSpec
 from luthier.setup.plan import answering_precision
+from luthier.tune.methods import trainable
 from luthier.tune.tune import TuneSpec
 
 if TYPE_CHECKING:
@@ -32,9 +25,6 @@ if TYPE_CHECKING:
     from luthier.models.generate import Generate
     from luthier.models.load import Model
     from luthier.setup.plan import Plan
-
-MODEL_VERSION = 1
-REPORT_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -54,21 +44,17 @@ class RunResult:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for programs."""
-        return {
-            "stages": {
-                name: {
-                    "artifact": a.name,
-                    "path": str(a.path),
-                    "reused": a.reused,
-                    "wall_s": a.wall_s,
-                    "summary": a.summary,
-                }
-                for name, a in self.artifacts.items()
-            },
-            "plan": self.plan,
-            "seconds_s": self.seconds_s,
-            "luthier": __version__,
+        stages = {
+            name: {
+                "artifact": a.name,
+                "path": str(a.path),
+                "reused": a.reused,
+                "wall_s": a.wall_s,
+                "summary": a.summary,
+            }
+            for name, a in self.artifacts.items()
         }
+        return {"stages": stages, "plan": self.plan, "seconds_s": self.seconds_s}
 
 
 def run(project: Project, base: Path, progress: Progress, *, dry_run: bool = False) -> RunResult:
@@ -111,12 +97,12 @@ class _Work:
 
     def collect(self) -> None:
         spec = self.project.data
-        sources = [source_digest(s, self.base) for s in spec.sources]
+        sources = [data.source_digest(s, self.base) for s in spec.sources]
         self._make(
             "collect",
-            COLLECT_VERSION,
+            data.COLLECT_VERSION,
             {"sources": sources, "max_refused": spec.max_refused},
-            lambda folder: collect(spec, self.base, folder, self.progress),
+            lambda folder: data.collect(spec, self.base, folder, self.progress),
         )
 
     def prepare(self) -> None:
@@ -125,9 +111,9 @@ class _Work:
         settings = spec.model_dump(mode="json", exclude={"sources"})
         self._make(
             "prepare",
-            PREPARE_VERSION,
+            data.PREPARE_VERSION,
             {"collect": collected, "settings": settings, "seed": seed},
-            lambda folder: prepare(spec, collected.path, folder, self.progress, seed),
+            lambda folder: data.prepare(spec, collected.path, folder, self.progress, seed),
         )
 
     def leakage(self) -> None:
@@ -153,7 +139,7 @@ class _Work:
         else:
             self._model_folder = load.find(spec, self.base)
             facts = load.facts(self._model_folder)
-            self._make("model", MODEL_VERSION, {"digest": facts["digest"]}, lambda _: facts)
+            self._make("model", load.MODEL_VERSION, {"digest": facts["digest"]}, lambda _: facts)
         facts = self.made["model"].summary
         machine = inspect_machine(self.project.setup.device)
         tune = self.project.tune or TuneSpec()
@@ -161,7 +147,7 @@ class _Work:
             self.project.setup,
             machine,
             parameters=facts["parameters"],
-            trainable=facts["parameters"],
+            trainable=trainable(tune.method, facts),
             hidden_size=facts["hidden_size"],
             layers=facts["layers"],
             batch_tokens=tune.batch_tokens,
@@ -169,14 +155,14 @@ class _Work:
         )
 
     def _scratch(self) -> None:
-        from luthier.models.scratch import make
+        from luthier.models.scratch import MODEL_VERSION, make
 
         spec, seed = self.project.model.scratch, self.project.seed
         if spec is None:
             raise ConfigError("a new model needs its shape", where="model.scratch")
 
         def fill(folder: Path) -> dict[str, Any]:
-            documents = read_documents(self.made["collect"].path)
+            documents = data.read_documents(self.made["collect"].path)
             asked = [m.content for e in self._examples("train") for m in e.messages]
             texts = [f"{d.title}\n{d.text}" for d in documents] + asked
             return make(spec, texts, folder / "model", self.progress, seed=seed)
@@ -205,7 +191,7 @@ class _Work:
             return give_contexts(
                 rag,
                 self._examples("train") + self._examples("validation"),
-                read_documents(collected.path),
+                data.read_documents(collected.path),
                 folder,
                 self.progress,
                 share=share,
@@ -223,15 +209,14 @@ class _Work:
 
         rows = self.made.get("contexts") or self.made["prepare"]
 
+        texts = spec.objective == "pretrain"
+
         def fill(folder: Path) -> dict[str, Any]:
-            documents = (
-                read_documents(self.made["collect"].path) if spec.objective == "pretrain" else []
-            )
             return tune(
                 self._load(self._model_folder),
-                read_examples(rows.path, "train"),
-                read_examples(rows.path, "validation"),
-                documents,
+                data.read_examples(rows.path, "train"),
+                data.read_examples(rows.path, "validation"),
+                data.read_documents(self.made["collect"].path) if texts else [],
                 spec,
                 self._planned,
                 folder,
@@ -244,14 +229,15 @@ class _Work:
             "tune": spec,
             "precision": self._planned.precision,
         }
-        if spec.objective == "pretrain":
+        if texts:
             inputs["documents"] = self.made["collect"]
         recorded = {"plan": dataclasses.asdict(self._planned)}
         self._make("tune", TUNE_VERSION, inputs, fill, recorded=recorded, resumable=True)
 
     def index(self) -> None:
         spec = self.project.rag
-        if spec is None or not any("rag" in route for route in self._routes()):
+        measured = self.project.evaluate.routes if self.project.evaluate else ()
+        if spec is None or not any("rag" in r for r in (*measured, self.project.serve.route)):
             return
         from luthier.rag.index import BUILD_VERSION, build, index_settings
 
@@ -260,7 +246,7 @@ class _Work:
             "index",
             BUILD_VERSION,
             {"collect": collected, "settings": index_settings(spec)},
-            lambda folder: build(spec, read_documents(collected.path), folder, self.progress),
+            lambda folder: build(spec, data.read_documents(collected.path), folder, self.progress),
         )
 
     def compare(self) -> None:
@@ -292,18 +278,15 @@ class _Work:
 
         route = self._best_route()
         rag = self.project.rag if "rag" in route else None
-        tuned = "fine-tuned" in route
-        folder_of_model = self.made["tune"].path / "model" if tuned else self._model_folder
-        parts = {"model": self.made["tune" if tuned else "model"], "data": self.made["prepare"]}
+        model = self.made["tune" if "fine-tuned" in route else "model"]
+        parts = {"model": model, "data": self.made["prepare"]}
         if rag is not None:
             parts["index"] = self.made["index"]
-        if "compare" in self.made:
-            parts["evaluation"] = self.made["compare"]
         sampling = Sampling(max_new_tokens=self.project.serve.max_new_tokens)
 
         def fill(folder: Path) -> dict[str, Any]:
             info = BundleInfo(
-                template=Renderer(load_tokenizer(folder_of_model)).digest,
+                template=Renderer(load_tokenizer(self._weights(route))).digest,
                 sampling=sampling,
                 questions=tuple(e.question for e in self._examples("test")),
                 inputs={role: artifact.name for role, artifact in parts.items()},
@@ -312,13 +295,12 @@ class _Work:
                 precision=answering_precision(self._planned.device),
                 facts={"base_model": self.project.model.name},
             )
-            index = self.made["index"].path if rag is not None else None
             return write_bundle(
                 folder,
                 name=self.project.name,
                 route=route,
-                model_folder=folder_of_model,
-                index_folder=index,
+                model_folder=self._weights(route),
+                index_folder=self.made["index"].path if rag else None,
                 info=info,
             )
 
@@ -336,13 +318,12 @@ class _Work:
         if self.project.evaluate is None:
             return
         from luthier.evaluate.assemble import from_artifacts
-        from luthier.evaluate.report import render
+        from luthier.evaluate.report import REPORT_VERSION, render
 
         made, plan = dict(self.made), dataclasses.asdict(self._planned)
 
-        def fill(folder: Path) -> dict[str, Any]:
-            render(from_artifacts(self.project.name, made, plan), folder / "report.html")
-            return {"bytes": (folder / "report.html").stat().st_size}
+        def fill(folder: Path) -> dict[str, int]:
+            return render(from_artifacts(self.project.name, made, plan), folder / "report.html")
 
         inputs = {**made, "name": self.project.name, "plan": plan["precision"]}
         self.store.keep("report", self._make("report", REPORT_VERSION, inputs, fill))
@@ -357,29 +338,23 @@ class _Work:
         version: int,
         inputs: Mapping[str, Any],
         fill: Callable[[Path], Mapping[str, Any]],
-        *,
-        recorded: Mapping[str, Any] | None = None,
-        resumable: bool = False,
+        **options: Any,
     ) -> Artifact:
-        artifact = self.store.make(
-            stage, version, inputs, fill, recorded=recorded, resumable=resumable
-        )
-        self.made[stage] = artifact
-        return artifact
+        self.made[stage] = self.store.make(stage, version, inputs, fill, **options)
+        return self.made[stage]
+
+    def _weights(self, route: Route) -> Path:
+        """The model folder a route answers with."""
+        return self.made["tune"].path / "model" if "fine-tuned" in route else self._model_folder
 
     def _examples(self, side: Side) -> list[Example]:
-        return read_examples(self.made["prepare"].path, side)
+        return data.read_examples(self.made["prepare"].path, side)
 
     @property
     def _planned(self) -> Plan:
         if self._plan is None:
             raise AssertionError("the model stage makes the plan")
         return self._plan
-
-    def _routes(self) -> tuple[str, ...]:
-        spec, served = self.project.evaluate, self.project.serve.route
-        measured = spec.routes if spec is not None else ()
-        return measured if served == "best" else (*measured, served)
 
     def _load(self, folder: Path, *, answering: bool = False) -> Model:
         from luthier.models.load import load
@@ -395,12 +370,10 @@ class _Work:
         from luthier.evaluate.routes import answerer
         from luthier.models.generate import LocalModel
 
-        tuned = "fine-tuned" in route
-        folder = self.made["tune"].path / "model" if tuned else self._model_folder
         index = self.made.get("index")
         return answerer(
             route,
-            LocalModel(self._load(folder, answering=True)),
+            LocalModel(self._load(self._weights(route), answering=True)),
             shots=self._shots() if route == "few-shot" else (),
             index_folder=index.path if index else None,
             rag=self.project.rag,
@@ -420,7 +393,6 @@ class _Work:
         if "compare" in self.made:
             best: Route = self.made["compare"].summary["ranking"]["overall"][0]
             return best
-        rag, tuned = "index" in self.made, "tune" in self.made
-        if rag and tuned:
-            return "rag+fine-tuned"
-        return "fine-tuned" if tuned else "rag" if rag else "base"
+        if "tune" in self.made:
+            return "rag+fine-tuned" if "index" in self.made else "fine-tuned"
+        return "rag" if "index" in self.made else "base"

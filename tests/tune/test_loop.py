@@ -154,15 +154,15 @@ def test_early_stopping_counts_measurements_without_progress(tmp_path: Path) -> 
 def test_a_loss_that_is_not_a_number_names_the_step(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = _loop.nll, 0
+    real, calls = _loop.summed_nll, 0
 
-    def ruined(*args: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def ruined(*args: Any) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        values, owners = real(*args)
-        return (values * math.nan if calls > step else values), owners
+        total = real(*args)
+        return total * math.nan if calls > step else total
 
-    monkeypatch.setattr(_loop, "nll", ruined)
+    monkeypatch.setattr(_loop, "summed_nll", ruined)
     message = f"the loss is not a number at step {step + 1}"
     with pytest.raises(TuneError, match=message) as caught:
         trained(tmp_path, epochs=3, batch_tokens=64)

@@ -12,6 +12,7 @@ from luthier.core.store import write_atomic
 from luthier.evaluate import _figures, _format
 from luthier.evaluate.answers import Sample
 
+REPORT_VERSION = 1
 Facts = Mapping[str, str]
 """Names and values as they are to be shown, in order."""
 
@@ -114,12 +115,15 @@ class ReportData:
     commands: tuple[Command, ...] = ()
 
 
-def render(data: ReportData, path: Path) -> None:
+def render(data: ReportData, path: Path) -> dict[str, int]:
     """Write the report: one file with its style, plots and script inside.
 
     Args:
         data: What to show. All text is escaped.
         path: The HTML file to write, whole or not at all.
+
+    Returns:
+        The file's size in ``bytes``.
 
     Raises:
         ResourceError: jinja2 or plotly is not installed.
@@ -154,6 +158,7 @@ def render(data: ReportData, path: Path) -> None:
         plotly=markupsafe.Markup(get_plotlyjs()),
     )
     write_atomic(path, page)
+    return {"bytes": path.stat().st_size}
 
 
 def _figures_of(data: ReportData) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from luthier.core.errors import ModelError
+from luthier.models._head_loss import HeadLoss
 
 _LOGITS_AT_ONCE = 1 << 26  # elements of a logits block; larger ones are made in pieces
 _ROUND = 256  # wanted tokens are padded to a multiple of this
@@ -52,17 +53,8 @@ def nll(
     Returns:
         float32 [n] losses, and int64 [n] the sequence each belongs to.
     """
-    decoder, head, finish = _parts(network)
-    mask = _attention(decoder, segments)
-    hidden = decoder(
-        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
-    ).last_hidden_state
-    where = (targets >= 0).flatten().nonzero()[:, 0]
-    wanted = targets.flatten()[where]
-    spare = -len(where) % _ROUND  # matrix kernels are compiled per shape: keep shapes few
-    padded = torch.cat([where, where.new_zeros(spare)])
-    chosen = hidden.flatten(0, 1)[padded]
-    wanted = torch.cat([wanted, wanted.new_zeros(spare)])
+    head, finish = _parts(network)[1:]
+    chosen, wanted, where = _wanted(network, ids, positions, segments, targets)
     piece = max(_ROUND, _LOGITS_AT_ONCE // head.weight.shape[0] // _ROUND * _ROUND)
     losses = []
     for begin in range(0, max(1, len(chosen)), piece):
@@ -72,6 +64,38 @@ def nll(
         else:
             losses.append(_nll(head, finish, *part))
     return torch.cat(losses)[: len(where)], where // targets.shape[1]
+
+
+def summed_nll(
+    network: Any, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor
+) -> Tensor:
+    """Sum of the negative log-likelihoods (nats), for training: loss and projection are fused.
+
+    Args: See ``nll``, whose losses this adds up.
+    """
+    _, head, finish = _parts(network)
+    fits = type(head) is torch.nn.Linear and getattr(head, "bias", None) is None
+    if not fits or finish is not _as_is:
+        return nll(network, ids, positions, segments, targets)[0].sum()
+    chosen, wanted, _ = _wanted(network, ids, positions, segments, targets)
+    loss: Tensor = HeadLoss.apply(chosen, head.weight, wanted)  # type: ignore[no-untyped-call]
+    return loss
+
+
+def _wanted(
+    network: Any, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Hidden states and targets of wanted tokens, padded (target -100); where they stand."""
+    decoder = _parts(network)[0]
+    mask = _attention(decoder, segments)
+    hidden = decoder(
+        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False
+    ).last_hidden_state
+    where = (targets >= 0).flatten().nonzero()[:, 0]
+    spare = -len(where) % _ROUND  # matrix kernels are compiled per shape: keep shapes few
+    padded = torch.cat([where, where.new_zeros(spare)])
+    wanted = targets.flatten()[where]
+    return hidden.flatten(0, 1)[padded], functional.pad(wanted, (0, spare), value=-100), where
 
 
 def check(network: Any) -> None:
@@ -153,8 +177,15 @@ def _parts(network: Any) -> tuple[Any, Any, Callable[[Tensor], Tensor]]:
         getattr(config, "logits_scaling", None) or 1.0
     )
 
+    if scale == 1.0 and not cap:
+        return whole.base_model, whole.get_output_embeddings(), _as_is
+
     def finish(logits: Tensor) -> Tensor:
         scaled = logits if scale == 1.0 else logits * scale
         return torch.tanh(scaled / cap) * cap if cap else scaled
 
     return whole.base_model, whole.get_output_embeddings(), finish
+
+
+def _as_is(logits: Tensor) -> Tensor:
+    return logits

@@ -16,6 +16,7 @@ from luthier.core.spec import Spec, digest_file, digest_of, runtime
 if TYPE_CHECKING:
     from luthier.models.render import Renderer
 
+MODEL_VERSION = 1
 STARTER = "starter"
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from luthier.core.progress import Progress
-from luthier.models.load import ScratchSpec, facts, new, save
+from luthier.models.load import MODEL_VERSION, ScratchSpec, facts, new, save
 from luthier.models.vocabulary import train_vocabulary
+
+__all__ = ["MODEL_VERSION", "make"]
 
 
 def make(

@@ -14,7 +14,7 @@ import torch
 
 from luthier.core.errors import ResourceError, TuneError
 from luthier.core.progress import Progress, Task
-from luthier.models.likelihood import nll
+from luthier.models.likelihood import nll, summed_nll
 from luthier.models.load import Model
 from luthier.setup import optimizers, schedules
 from luthier.setup.plan import Plan
@@ -142,7 +142,7 @@ def _one_step(
     summed = 0.0
     for batch in batches:
         # one division by the whole step's learned tokens: the same gradient however it is cut
-        loss = nll(model.network, *_tensors(batch, plan.device))[0].sum() / learned
+        loss = summed_nll(model.network, *_tensors(batch, plan.device)) / learned
         loss.backward()  # type: ignore[no-untyped-call]
         weights.gather()
         summed += float(loss.detach())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, assert_never
 
@@ -33,6 +34,23 @@ class Lora(Spec):
 
 
 MethodSpec = Annotated[Full | Lora, Field(discriminator="kind")]
+
+
+def trainable(method: Full | Lora, facts: Mapping[str, Any]) -> int:
+    """About how many weights a method updates, before the model is loaded.
+
+    Args:
+        method: Which.
+        facts: The model's, see ``models.load.facts``. Linear layers of a Llama-like block have
+            about 19 times the width of rows and columns together.
+    """
+    match method:
+        case Full():
+            return int(facts["parameters"])
+        case Lora():
+            return int(method.r * facts["layers"] * 19 * facts["hidden_size"])
+        case _:
+            assert_never(method)
 
 
 def apply(method: Full | Lora, network: Any, *, seed: int) -> Any:
