@@ -46,7 +46,7 @@ class DataSpec(Spec):
     questions: QuestionsSpec | None = QuestionsSpec()
     """Questions made from documents; none if null."""
     duplicates: DuplicatesSpec = DuplicatesSpec()
-    """When two texts count as the same."""
+    """From which likeness on documents and rows count as near-duplicates."""
     split: SplitSpec = SplitSpec()
     """Shares of the sides."""
     max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
