@@ -96,11 +96,53 @@ def test_missing_file_and_present_columns_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "named", [{}, {"question": "q"}, {"question": "q", "answer": "a", "text": "t"}]
+    "named", [{"question": "q", "text": "t"}, {"question": "q", "answer": "a", "text": "t"}]
 )
-def test_csv_needs_questions_or_texts(named: dict[str, str]) -> None:
+def test_csv_holds_questions_or_texts(named: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
         CsvSource(path="x.csv", **named)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("head", "named", "found"),
+    [
+        ("question,answer,text,title", {}, ("1", "2", "row", "faq.csv:2")),
+        ("answer,question,tag,group", {}, ("2", "1", "3", "4")),
+        ("q,answer,text,title", {"question": "q"}, ("1", "2", "row", "faq.csv:2")),
+        ("question,a,tag,t", {"answer": "a", "tag": "t"}, ("1", "2", "4", "faq.csv:2")),
+        ("question,a,tag,group", {"answer": "a"}, ("1", "2", "row", "faq.csv:2")),
+    ],
+)
+def test_columns_called_like_the_settings_need_no_naming(
+    tmp_path: Path, head: str, named: dict[str, str], found: tuple[str, ...]
+) -> None:
+    source = CsvSource(path="faq.csv", **named)  # type: ignore[arg-type]
+    documents, (row,) = read_csv(source, _write(tmp_path, f"{head}\n1,2,3,4\n"), Ledger())
+    assert (row.question, row.answer, row.kind, row.group) == found
+    assert not documents
+
+
+@pytest.mark.parametrize(
+    ("head", "named", "title"),
+    [
+        ("text,title", {}, "2"),
+        ("text,question", {}, "faq.csv:2"),  # half of a pair makes no pair
+        ("question,answer", {"text": "question"}, "faq.csv:2"),
+    ],
+)
+def test_texts_need_no_naming_either(
+    tmp_path: Path, head: str, named: dict[str, str], title: str
+) -> None:
+    source = CsvSource(path="faq.csv", **named)  # type: ignore[arg-type]
+    (document,), rows = read_csv(source, _write(tmp_path, f"{head}\n1,2\n"), Ledger())
+    assert (document.text, document.title) == ("1", title)
+    assert not rows
+
+
+def test_nothing_named_and_nothing_found(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no columns named 'question' and 'answer', nor") as caught:
+        read_csv(CsvSource(path="faq.csv"), _write(tmp_path, "frage,antwort\nx,y\n"), Ledger())
+    assert "The file has: 'frage', 'antwort'." in caught.value.mend
 
 
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS), max_size=15))

@@ -23,7 +23,11 @@ Found = tuple[list[Document], list[Example]]
 
 
 class CsvSource(Spec):
-    """A CSV file with questions and answers, or with texts. Its first line names the columns."""
+    """A CSV file with questions and answers, or with texts. Its first line names the columns.
+
+    Where no column is named here, those that are called like these settings are used: ``question``
+    and ``answer``, or else ``text``, with ``title``, ``group`` and ``tag`` where the file has them.
+    """
 
     kind: Literal["csv"] = "csv"
     path: str
@@ -31,9 +35,9 @@ class CsvSource(Spec):
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     """Between the columns."""
     question: str | None = None
-    """Column of the questions."""
+    """Column of the questions; ``question`` if only that of the answers is named."""
     answer: str | None = None
-    """Column of the answers."""
+    """Column of the answers; ``answer`` if only that of the questions is named."""
     text: str | None = None
     """Column of the texts, where rows are documents."""
     title: str | None = None
@@ -45,9 +49,8 @@ class CsvSource(Spec):
 
     @model_validator(mode="after")
     def _rows_or_texts(self) -> CsvSource:
-        asks = self.question is not None and self.answer is not None
-        half = (self.question is None) != (self.answer is None)
-        if half or asks == (self.text is not None):
+        asks = self.question is not None or self.answer is not None
+        if asks and self.text is not None:
             raise ValueError("name the columns of `question` and `answer`, or that of `text`")
         return self
 
@@ -82,7 +85,7 @@ def read_csv(source: CsvSource, base: Path, ledger: Ledger) -> Found:
     text = read_utf8(base / source.path)
     lines = _csv_rows(text, source, base / source.path)
     _, names = next(lines, (1, []))
-    _check_columns(names, source, base / source.path)
+    columns = _columns(names, source, base / source.path)
     documents: list[Document] = []
     examples: list[Example] = []
     for line, values in lines:
@@ -91,7 +94,7 @@ def read_csv(source: CsvSource, base: Path, ledger: Ledger) -> Found:
             ledger.refuse("wrong number of columns", origin, f"{len(values)}, not {len(names)}")
             continue
         row = dict(zip(names, values, strict=True))
-        told = {key: row[name] for key, name in _columns(source).items()}
+        told = {key: row[name] for key, name in columns.items()}
         _take(told, origin, documents, examples, ledger)
     return documents, examples
 
@@ -140,7 +143,11 @@ def read_utf8(path: Path) -> str:
             mend="Check `path` in the project file; it starts from the project file's folder.",
         ) from error
     if not data.strip():
-        raise DataError("this file is empty", where=str(path))
+        raise DataError(
+            "this file is empty",
+            where=str(path),
+            mend="Put rows into it, or take it out of `data.sources`.",
+        )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -172,22 +179,32 @@ def _csv_rows(text: str, source: CsvSource, path: Path) -> Iterator[tuple[int, l
         csv.field_size_limit(before)
 
 
-def _columns(source: CsvSource) -> dict[str, str]:
+def _columns(names: list[str], source: CsvSource, path: Path) -> dict[str, str]:
+    """What each column that is used holds: (``question``, the column's name), and so on."""
     keys = ("question", "answer", "text", "title", "group", "tag")
-    named = {key: getattr(source, key) for key in keys}
-    return {key: name for key, name in named.items() if name is not None}
-
-
-def _check_columns(names: list[str], source: CsvSource, path: Path) -> None:
-    wanted = _columns(source).values()
-    if missing := [name for name in wanted if name not in names]:
+    named = {key: name for key in keys if (name := getattr(source, key)) is not None}
+    asks = bool({"question", "answer"} & named.keys()) or {"question", "answer"} <= set(names)
+    needed = ("text",) if "text" in named or not asks else ("question", "answer")
+    optional = [key for key in ("title", "group", "tag") if key in names and not named]
+    columns = {key: key for key in (*needed, *optional)} | named
+    if "text" not in columns:
+        columns.pop("title", None)  # a question has none
+    if missing := [name for name in columns.values() if name not in names]:
+        guessed = not named and needed == ("text",)
         raise DataError(
-            f"no column named {', '.join(repr(m) for m in missing)}",
+            "no columns named 'question' and 'answer', nor one named 'text'"
+            if guessed
+            else f"no column named {', '.join(repr(m) for m in missing)}",
             where=f"{path}:1",
-            mend=f"The file has: {', '.join(repr(n) for n in names)}.",
+            mend=f"The file has: {', '.join(repr(n) for n in names)}. Name the columns of the "
+            "source with `question` and `answer`, or with `text`; `delimiter` says what is between "
+            "them.",
         )
-    if twice := sorted({n for n in wanted if names.count(n) > 1}):
-        raise DataError(f"several columns are named {twice[0]!r}", where=f"{path}:1")
+    if twice := sorted({n for n in columns.values() if names.count(n) > 1}):
+        raise DataError(
+            f"several columns are named {twice[0]!r}", where=f"{path}:1", mend="Rename all but one."
+        )
+    return columns
 
 
 def _take(
