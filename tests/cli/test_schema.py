@@ -17,3 +17,9 @@ def test_the_schema_is_json_and_says_which_dialect() -> None:
     assert {"name", "data", "model", "tune", "rag", "evaluate"} <= set(schema["properties"])
     kinds = schema["$defs"]["DataSpec"]["properties"]["sources"]["items"]["discriminator"]
     assert {"pydoc", "csv", "jsonl", "text"} <= set(kinds["mapping"])
+
+
+def test_its_help_shows_the_lines_to_copy() -> None:
+    told = CliRunner().invoke(main, ["schema", "--help"]).output
+    assert "\n  luthier schema > luthier.schema.json\n  # yaml-language-server: $schema=" in told
+    assert "\\b" not in told

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import textwrap
+import warnings
 from pathlib import Path
 
 import pytest
@@ -199,6 +201,22 @@ def test_timeout_is_an_error(small: Path) -> None:
     with pytest.raises(DataError, match="timeout") as caught:
         _read("small", timeout_s=1)
     assert caught.value.where in ("small.slow", "small")
+
+
+def test_a_worker_killed_while_it_writes_leaves_no_half_line_and_no_open_pipe(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = tmp_path / "stuck"
+    stuck.write_text('#!/bin/sh\nprintf \'{"importing": "small.x"}\\n{"docu\'\nexec sleep 30\n')
+    stuck.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(stuck))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(DataError, match="timeout") as error:
+            _read("small", timeout_s=1)
+        gc.collect()
+    assert error.value.where == "small.x"
+    assert not caught
 
 
 def test_digest_follows_the_files(small: Path) -> None:

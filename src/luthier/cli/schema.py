@@ -9,14 +9,14 @@ import click
 
 @click.command()
 def command() -> None:
-    r"""Print the JSON Schema of the project file, for editors.
+    """Print the JSON Schema of the project file, for editors.
 
     Save it and name it in the first line of the project file, or in your editor's settings:
 
     \b
-        luthier schema > luthier.schema.json
-        # yaml-language-server: $schema=luthier.schema.json
-    """
+    luthier schema > luthier.schema.json
+    # yaml-language-server: $schema=luthier.schema.json
+    """  # noqa: D301 - click wants the character itself
     from luthier.config import Project
 
     schema = {

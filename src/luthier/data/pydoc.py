@@ -183,6 +183,8 @@ def _run_worker(
         assert process.stdout is not None
         try:
             for raw in process.stdout:
+                if not raw.endswith(b"\n"):  # killed while it wrote
+                    break
                 line = json.loads(raw)
                 importing = line.get("importing", importing)
                 done = done or "done" in line
