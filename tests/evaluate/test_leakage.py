@@ -8,7 +8,6 @@ import pytest
 
 from luthier.core.errors import LeakageError
 from luthier.core.records import Document, Example, Message
-from luthier.evaluate import leakage
 from luthier.evaluate.leakage import check
 
 LONG = "Which exception does the reader raise when the archive is empty or was cut short?"
@@ -107,32 +106,6 @@ def test_as_dict_is_plain(train: list[Example], example: Any) -> None:
     assert data["leaks"] is True
     assert data["overlaps"][0]["other_id"] == "t1"
     assert len(data["lines"]) == 4
-
-
-def test_the_prefix_filter_finds_what_brute_force_finds(example: Any) -> None:
-    pick = random.Random(5)
-    vocabulary = [f"w{i}" for i in range(60)]
-    rows = []
-    for i in range(120):
-        text = [pick.choice(vocabulary) for _ in range(15)]
-        rows.append(example(f"a{i}", " ".join(text), "yes"))
-        text[pick.randrange(15)] = pick.choice(vocabulary)
-        rows.append(example(f"b{i}", " ".join(text), "yes"))
-    train, test = rows[::2], rows[1::2]
-    sets = [leakage._shingles(row) for row in rows]
-    counts = {s: sum(s in one for one in sets) for one in sets for s in one}
-    weight = {s: leakage.math.log1p(len(rows) / n) for s, n in counts.items()}
-    brute = {
-        item.id
-        for item in test
-        if any(
-            leakage._jaccard(leakage._shingles(item), leakage._shingles(row), weight)
-            >= leakage.NEAR
-            for row in train
-        )
-    }
-    assert 5 < len(brute) < 120
-    assert set(leakage._near(train, test)) == brute
 
 
 def test_ten_thousand_rows_take_seconds(example: Any) -> None:

@@ -20,6 +20,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Side, read_table, write_table
 from luthier.core.spec import Spec, digest_of
+from luthier.data.alike import without_likes
 from luthier.data.duplicates import DuplicatesSpec, survivors
 from luthier.data.profile import profile
 from luthier.data.pydoc import PydocSource, digest_pydoc, read_pydoc
@@ -156,6 +157,7 @@ def prepare(
         joined = [*kept, *made]
         own = list(range(len(kept), len(joined)))
         examples = split(joined, [*twins, *own], spec.split, seed, ledger)
+        examples = without_likes(examples, ledger)
         task.advance()
     ledger.check(
         rows_in=len(rows) + considered,

@@ -8,52 +8,22 @@ group, row or question is a leak.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
-import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from luthier.core.errors import LeakageError
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Side
 from luthier.core.store import write_atomic
+from luthier.data.alike import Overlap, Shingle, overlap, overlaps, words
 from luthier.data.prepare import read_documents, read_examples
-from luthier.evaluate.metrics import words
 
 LEAKAGE_VERSION = 1
-NEAR = 0.8
-"""Weighted Jaccard similarity from which two rows count as near-duplicates."""
 SHORTEST_QUESTION = 5
 """Words a question needs to be sought in the corpus: shorter ones stand in prose by chance."""
-
-Kind = Literal["same", "same but for case and punctuation", "near-duplicate", "in the corpus"]
-Shingle = tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Overlap:
-    """A test item and what it was found in.
-
-    Attributes:
-        kind: How much alike they are.
-        test_id: The test item.
-        test_origin: Where it came from.
-        other_id: The training row or document.
-        other_origin: Where that came from.
-        similarity: 1 for equality, else the weighted Jaccard similarity.
-        text: The test question.
-    """
-
-    kind: Kind
-    test_id: str
-    test_origin: str
-    other_id: str
-    other_origin: str
-    similarity: float
-    text: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -151,95 +121,12 @@ def check(
         train_rows=len(train),
         test_items=len(test),
         documents=len(documents),
-        overlaps=tuple(_overlaps(train, test)),
+        overlaps=tuple(overlaps(train, test)),
         shared_groups=tuple(sorted(groups - {""})),
         questions_in_corpus=tuple(corpus),
         sources_in_corpus=sum(item.document_id in ids for item in test),
         too_short=too_short,
     )
-
-
-def _prompt(example: Example) -> str:
-    return "\n".join(m.content for m in example.prompt if m.role != "system")
-
-
-def _loose(example: Example) -> Shingle:
-    return tuple(words(f"{_prompt(example)}\n{example.answer}"))
-
-
-def _overlaps(train: Sequence[Example], test: Sequence[Example]) -> Iterator[Overlap]:
-    exact = {_prompt(row): row for row in train}
-    loose = {_loose(row): row for row in train}
-    loose.pop((), None)  # rows without words are equal only if they are the same
-    near = _near(train, test)
-    for item in test:
-        row = exact.get(_prompt(item))
-        if row is not None:
-            yield _overlap("same", item, row.id, row.origin)
-            continue
-        row = loose.get(_loose(item))
-        if row is not None:
-            yield _overlap("same but for case and punctuation", item, row.id, row.origin)
-        elif item.id in near:
-            row, similarity = near[item.id]
-            yield _overlap("near-duplicate", item, row.id, row.origin, similarity)
-
-
-def _overlap(
-    kind: Kind, item: Example, other_id: str, other_origin: str, similarity: float = 1.0
-) -> Overlap:
-    return Overlap(kind, item.id, item.origin, other_id, other_origin, similarity, item.question)
-
-
-def _near(train: Sequence[Example], test: Sequence[Example]) -> dict[str, tuple[Example, float]]:
-    """The most similar training row of each test item, where it reaches the threshold."""
-    train_sets = [_shingles(row) for row in train]
-    test_sets = [_shingles(item) for item in test]
-    frequency = Counter(shingle for one in (*train_sets, *test_sets) for shingle in one)
-    rows = len(train_sets) + len(test_sets)
-    weight = {shingle: math.log1p(rows / count) for shingle, count in frequency.items()}
-    holders: defaultdict[Shingle, list[int]] = defaultdict(list)
-    for number, shingles in enumerate(train_sets):
-        for shingle in _prefix(shingles, weight):
-            holders[shingle].append(number)
-    found = {}
-    for item, shingles in zip(test, test_sets, strict=True):
-        candidates = {n for shingle in _prefix(shingles, weight) for n in holders[shingle]}
-        scored = [(_jaccard(shingles, train_sets[n], weight), n) for n in candidates]
-        similarity, best = max(scored, default=(0.0, -1))
-        if similarity >= NEAR:
-            found[item.id] = (train[best], similarity)
-    return found
-
-
-def _shingles(example: Example) -> frozenset[Shingle]:
-    text = _loose(example)
-    return frozenset(itertools.pairwise(text)) or frozenset({text})
-
-
-def _prefix(shingles: Iterable[Shingle], weight: Mapping[Shingle, float]) -> list[Shingle]:
-    """The heaviest shingles, of which two similar rows must share at least one.
-
-    With similarity of at least t, the shared weight is at least t times the weight of either
-    row. So it cannot all lie in a row's lightest shingles that together weigh less than that.
-    """
-    ordered = sorted(shingles, key=lambda s: (-weight[s], s))
-    rest = sum(weight[s] for s in ordered)
-    needed = NEAR * rest - 1e-9
-    prefix = []
-    for shingle in ordered:
-        if rest < needed:
-            break
-        prefix.append(shingle)
-        rest -= weight[shingle]
-    return prefix
-
-
-def _jaccard(
-    first: frozenset[Shingle], second: frozenset[Shingle], weight: Mapping[Shingle, float]
-) -> float:
-    shared = sum(weight[s] for s in first & second)
-    return shared / sum(weight[s] for s in first | second)
 
 
 def _in_corpus(test: Sequence[Example], documents: Sequence[Document]) -> tuple[list[Overlap], int]:
@@ -259,7 +146,7 @@ def _in_corpus(test: Sequence[Example], documents: Sequence[Document]) -> tuple[
         for start, window in enumerate(windows):
             for item, question in openings.get(window, ()):
                 if item.id not in found and text[start : start + len(question)] == question:
-                    found[item.id] = _overlap("in the corpus", item, document.id, document.origin)
+                    found[item.id] = overlap("in the corpus", item, document.id, document.origin)
     return list(found.values()), too_short
 
 

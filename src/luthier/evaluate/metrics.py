@@ -16,23 +16,19 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from luthier.data.alike import words
+
 FORM = "form"
 """The kind of question whose answer is data in a given shape, such as one line of JSON."""
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_WORDS = re.compile(r"\w+")
 
 
 def normalise(text: str) -> str:
     """SQuAD's normal form: lower case, no punctuation, no articles, single spaces."""
     bare = text.lower().translate(_PUNCTUATION)
     return " ".join(_ARTICLES.sub(" ", bare).split())
-
-
-def words(text: str) -> list[str]:
-    """Runs of letters, digits and underscores in lower case: what punctuation separates."""
-    return _WORDS.findall(text.lower())
 
 
 def token_f1(answer: str, reference: str, *, kind: str = "") -> float:
