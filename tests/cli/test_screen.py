@@ -15,6 +15,8 @@ from rich.console import Console
 from luthier.cli._screen import count, duration, show
 from luthier.core.store import Artifact
 
+PROJECT = Path("far", "luthier.yaml")
+
 
 @dataclasses.dataclass(frozen=True)
 class Result:
@@ -37,8 +39,11 @@ def artifact(
 
 
 @pytest.fixture
-def whole(tmp_path: Path, comparison: dict[str, Any]) -> Result:
-    """A run that made everything."""
+def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comparison: dict[str, Any]) -> Result:
+    """A run of a project elsewhere that made everything."""
+    monkeypatch.chdir(tmp_path)
+    PROJECT.parent.mkdir()
+    PROJECT.write_text("name: far\ndata: {sources: [{kind: pydoc}]}\n")
     lost = {"empty docstring": 900, "not importable": 30, "near-duplicate": 9, "long": 2, "odd": 1}
     leakage = {
         "leaks": False, "overlaps": [], "shared_groups": [], "questions_in_corpus": [],
@@ -80,7 +85,7 @@ def whole(tmp_path: Path, comparison: dict[str, Any]) -> Result:
 
 def screen(result: Result, width: int = 160) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=True)
-    show(result, console)  # type: ignore[arg-type]
+    show(result, console, PROJECT)  # type: ignore[arg-type]
     return re.sub(r"\x1b\[[0-9;]*m", "", console.file.getvalue())  # type: ignore[attr-defined]
 
 
@@ -102,7 +107,7 @@ def screen(result: Result, width: int = 160) -> str:
         "rag+fine-tuned beats rag by ",
         "report.html",
         "talk to it",
-        "--store '",
+        "luthier chat --project far/luthier.yaml --store '",
         "8 stages in 7 min 1 s: 7 made, 1 reused",
     ],
 )
@@ -123,7 +128,7 @@ def test_a_narrow_terminal_gets_fewer_figures_and_a_file_gets_all(whole: Result)
     assert "perpl." not in screen(whole, 80)
     assert "perpl." in screen(whole, 100)
     file = Console(file=io.StringIO(), width=80)
-    show(whole, file)  # type: ignore[arg-type]
+    show(whole, file, PROJECT)  # type: ignore[arg-type]
     assert "perpl." in file.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -5,7 +5,6 @@ Sections stand in the order of the stages. What a run did not make is left out.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from luthier.cli._comparison import WIDTH, show_comparison
+from luthier.cli._project import options_for, program
 
 if TYPE_CHECKING:
     from luthier.core.store import Artifact
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 _MOST_REASONS = 4
 
 
-def show(result: RunResult, console: Console) -> None:
+def show(result: RunResult, console: Console, project: Path) -> None:
     """Print the results of a run.
 
     Args:
         result: From ``pipeline.run``.
+        project: The project file, for the commands to go on with.
         console: Where to print; wide terminals are used up to 100 columns, files as if they had
             as many.
     """
@@ -40,7 +41,7 @@ def show(result: RunResult, console: Console) -> None:
     if "compare" in made:
         _head(console, "Comparison", made["compare"])
         show_comparison(made["compare"].summary, console)
-    _ends(console, made)
+    _ends(console, made, project)
     again = sum(a.reused for a in made.values())
     console.print()
     console.print(
@@ -266,7 +267,7 @@ def _index(console: Console, index: Artifact | None) -> None:
     )
 
 
-def _ends(console: Console, made: Mapping[str, Artifact]) -> None:
+def _ends(console: Console, made: Mapping[str, Artifact], project: Path) -> None:
     report, bundle = made.get("report"), made.get("bundle")
     if report is None and bundle is None:
         return
@@ -277,12 +278,11 @@ def _ends(console: Console, made: Mapping[str, Artifact]) -> None:
         return
     _path(console, "bundle", bundle.path)
     _line(console, "answers by", _part(bundle.summary, "route", "{}"))
-    root = bundle.path.parents[1]
-    option = "" if root == Path(".luthier") else f" --store {shlex.quote(str(root))}"
+    called, options = program(), options_for(project, bundle.path.parents[1])
     commands = {
-        f"luthier chat{option}": "talk to it",
-        f"luthier serve{option}": "serve it to any OpenAI client",
-        f"luthier trace last{option}": "from an answer to the file and line it rests on",
+        f"{called} chat{options}": "talk to it",
+        f"{called} serve{options}": "serve it to any OpenAI client",
+        f"{called} trace last{options}": "from an answer to the file and line it rests on",
     }
     console.print()
     longest = max(map(len, commands))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from luthier.cli._project import project_options, store_root
+
 if TYPE_CHECKING:
     from luthier.core.journal import AnswerRecord
     from luthier.core.records import Message
@@ -16,15 +18,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("bundle", required=False)
 @click.option("--once", metavar="QUESTION", help="Answer one question and end.")
-@click.option(
-    "--store",
-    "root",
-    type=click.Path(path_type=Path),
-    default=".luthier",
-    show_default=True,
-    help="Where the bundle is looked for and answers are logged.",
-)
-def command(bundle: str | None, once: str | None, root: Path) -> None:
+@project_options
+def command(bundle: str | None, once: str | None, project: Path | None, store: Path | None) -> None:
     """Talk to BUNDLE (a folder or a name; the latest run's if not given).
 
     The answer goes to standard output; its sources and id to standard error. Ctrl-C stops an
@@ -35,6 +30,7 @@ def command(bundle: str | None, once: str | None, root: Path) -> None:
     from luthier.serve.bundle import find_bundle, open_bundle
     from luthier.serve.service import open_service
 
+    root = store_root(project, store)
     opened = open_bundle(find_bundle(Store(root), bundle))
     service = open_service(opened, Journal(root / FILE_NAME))
     if once is not None:

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from luthier.cli.show import human_size, store_option
+from luthier.cli._project import project_options, store_root
+from luthier.cli.show import human_size
 
 
 @click.command()
-@store_option
+@project_options
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was deleted as JSON.")
-def command(root: Path, dry_run: bool, as_json: bool) -> None:
+def command(project: Path | None, store: Path | None, dry_run: bool, as_json: bool) -> None:
     """Delete what no kept bundle needs.
 
     The last bundle of each project is kept, with everything it was made from. Unfinished drafts
@@ -21,7 +22,7 @@ def command(root: Path, dry_run: bool, as_json: bool) -> None:
     """
     from luthier.core.store import Store
 
-    gone = Store(root).collect_garbage(dry_run=dry_run)
+    gone = Store(store_root(project, store)).collect_garbage(dry_run=dry_run)
     if as_json:
         import json
 

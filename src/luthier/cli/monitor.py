@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from luthier.cli._project import project_options, read_project, store_root
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -14,20 +16,19 @@ import click
 @click.option(
     "--days",
     type=click.IntRange(min=1),
-    default=7,
-    show_default=True,
     help="How many days back are looked at.",
+    show_default="monitor.window_days",
 )
 @click.option("--bundle", help="Whose evaluation questions to compare with; else the latest's.")
-@click.option(
-    "--store",
-    "root",
-    type=click.Path(path_type=Path),
-    default=".luthier",
-    show_default=True,
-    help="Where answers are logged and bundles are made.",
-)
-def command(as_json: bool, html: Path | None, days: int, bundle: str | None, root: Path) -> None:
+@project_options
+def command(
+    as_json: bool,
+    html: Path | None,
+    days: int | None,
+    bundle: str | None,
+    project: Path | None,
+    store: Path | None,
+) -> None:
     """Sum up the answers of the last days, and test whether the questions drift."""
     from rich.console import Console
 
@@ -37,10 +38,14 @@ def command(as_json: bool, html: Path | None, days: int, bundle: str | None, roo
     from luthier.monitor.watch import MonitorSpec, watch
     from luthier.serve.bundle import LATEST, find_bundle, read_questions
 
-    store = Store(root)
-    known = bundle is not None or LATEST in store.kept()
-    reference = read_questions(find_bundle(store, bundle)) if known else ()
-    report = watch(Journal(root / FILE_NAME), reference, MonitorSpec(window_days=days))
+    found = read_project(project, store)
+    spec = found.monitor if found else MonitorSpec()
+    if days is not None:
+        spec = spec.model_copy(update={"window_days": days})
+    made = Store(store_root(project, store))
+    known = bundle is not None or LATEST in made.kept()
+    reference = read_questions(find_bundle(made, bundle)) if known else ()
+    report = watch(Journal(made.root / FILE_NAME), reference, spec)
     if html is not None:
         write_html(report, html)
     if as_json:

@@ -55,4 +55,4 @@ def run_project(
         return
     from luthier.cli import _screen
 
-    _screen.show(result, Console())
+    _screen.show(result, Console(), path)

@@ -6,26 +6,26 @@ from pathlib import Path
 
 import click
 
+from luthier.cli._project import project_options, read_project, store_root
+
 
 @click.command()
 @click.argument("bundle", required=False)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--host", help="Address to listen on.", show_default="serve.host")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
     help="Port to listen on; 0 for any free one.",
+    show_default="serve.port",
 )
-@click.option(
-    "--store",
-    "root",
-    type=click.Path(path_type=Path),
-    default=".luthier",
-    show_default=True,
-    help="Where the bundle is looked for and answers are logged.",
-)
-def command(bundle: str | None, host: str, port: int, root: Path) -> None:
+@project_options
+def command(
+    bundle: str | None,
+    host: str | None,
+    port: int | None,
+    project: Path | None,
+    store: Path | None,
+) -> None:
     """Serve BUNDLE (a folder or a name; the latest run's if not given) over HTTP.
 
     Speaks OpenAI's protocol at /v1. If the environment has LUTHIER_API_KEY, clients must send
@@ -37,6 +37,8 @@ def command(bundle: str | None, host: str, port: int, root: Path) -> None:
     from luthier.serve.bundle import find_bundle
     from luthier.serve.serve import ServeSpec, serve
 
-    spec = ServeSpec(host=host, port=port)
-    path = find_bundle(Store(root), bundle)
-    serve(path, spec, journal=root / FILE_NAME, progress=Terminal())
+    found = read_project(project, store)
+    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    spec = (found.serve if found else ServeSpec()).model_copy(update=given)
+    root = store_root(project, store)
+    serve(find_bundle(Store(root), bundle), spec, journal=root / FILE_NAME, progress=Terminal())

@@ -9,41 +9,34 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from luthier.cli._project import project_options, store_root
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from luthier.core.store import Artifact, Store
 
-store_option = click.option(
-    "--store",
-    "root",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=".luthier",
-    show_default=True,
-    help="The folder of everything made.",
-)
-
 
 @click.command()
 @click.argument("name", required=False)
-@store_option
+@project_options
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def command(name: str | None, root: Path, as_json: bool) -> None:
+def command(name: str | None, project: Path | None, store: Path | None, as_json: bool) -> None:
     """List what was made, or show the artifact NAME.
 
     The beginning of a name is enough where only one artifact begins so.
     """
     from luthier.core.store import Store
 
-    store = Store(root)
+    made = Store(store_root(project, store))
     if name is None:
-        rows = listing(store)
+        rows = listing(made)
         if as_json:
             click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         else:
-            _show_listing(rows, store)
+            _show_listing(rows, made)
         return
-    facts = details(store, store.open(name))
+    facts = details(made, made.open(name))
     if as_json:
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:

@@ -213,7 +213,7 @@ def find_bundle(store: Store, name: str | None = None) -> Path:
         raise ServeError(
             "there is no bundle yet",
             where=str(store.root),
-            mend="`luthier run` makes one; --store names another store.",
+            mend="`luthier run` makes one; --project names another project, --store another store.",
         )
     return store.open(latest).path
 
