@@ -119,6 +119,13 @@ def test_the_model_list_and_health(place: str) -> None:
         assert json.load(response) == {"status": "ok", "model": "docs", "bundle": "b" * 64}
 
 
+def test_a_client_need_not_know_what_is_served(place: str, answering: Service) -> None:
+    turns: Any = [{"role": "user", "content": "one two"}]
+    reply = client(place).chat.completions.create(model="luthier", messages=turns)
+    assert (reply.model, reply.choices[0].message.content) == ("docs", "one two ")
+    assert answering.journal.get("last").model == "docs"
+
+
 def test_too_long_for_the_context(place: str, answering: Service) -> None:
     for stream in (False, True):
         with pytest.raises(openai.BadRequestError) as caught:

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from luthier.core.records import Message
 from luthier.models.generate import Sampling
-from luthier.serve._openai import ChatRequest, Refusal, parse
+from luthier.serve._openai import ALIAS, ChatRequest, Refusal, parse
 
 USUAL = Sampling(max_new_tokens=12, temperature=0.5)
 ASK = [{"role": "user", "content": "Why?"}]
@@ -31,6 +31,12 @@ def refusal(**options: Any) -> Refusal:
 def test_what_a_request_leaves_out_is_the_bundles() -> None:
     asked = read(temperature=None, max_tokens=None)
     assert asked == ChatRequest((Message("user", "Why?"),), USUAL, stream=False, usage=False)
+
+
+def test_the_alias_is_accepted_whatever_is_served() -> None:
+    assert read(model=ALIAS) == read()
+    assert refusal(model="luthiers").code == "model_not_found"
+    assert "'docs' is" in refusal(model="").message
 
 
 def test_what_a_request_says_is_heeded() -> None:

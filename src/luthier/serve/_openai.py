@@ -41,6 +41,8 @@ _OFFERED = frozenset(
     )
 )
 _MOST_STOPS = 4
+ALIAS = "luthier"
+"""A name that is always accepted, so that a client need not know which bundle is served."""
 _ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 
 
@@ -91,7 +93,7 @@ def parse(body: bytes, served: str, usual: Sampling) -> ChatRequest:
 
     Args:
         body: The request's JSON.
-        served: The model's name; another one is refused with 404.
+        served: The model's name; any but this one and ``ALIAS`` is refused with 404.
         usual: Sampling where the request says nothing.
 
     Raises:
@@ -108,7 +110,7 @@ def parse(body: bytes, served: str, usual: Sampling) -> ChatRequest:
     model = given.get("model")
     if not isinstance(model, str):
         raise Refusal(400, "name a model", param="model")
-    if model != served:
+    if model not in (served, ALIAS):
         what = f"the model '{model}' is not served here; '{served}' is"
         raise Refusal(404, what, code="model_not_found", param="model")
     stream = _boolean(given, "stream")

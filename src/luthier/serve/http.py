@@ -60,7 +60,7 @@ def make_app(service: Service, api_key: str | None = None) -> FastAPI:
 
     @app.get("/v1/models")
     async def models(request: Request) -> dict[str, object]:
-        """The one model served here."""
+        """The one model served here; its alias is not listed, so that no client shows it twice."""
         _check_key(request, api_key)
         bundle = service.bundle
         model = {
