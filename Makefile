@@ -43,6 +43,7 @@ starter: $(STAMPS)/demo  ## pretrain the starter model again (hours)
 	$(PIP) -r examples/starter/requirements.txt
 	$(BIN)/luthier run examples/starter/luthier.yaml --json > .starter.json
 	$(BIN)/python tools/place_starter.py < .starter.json
+	$(BIN)/python tools/starter_card.py examples/starter/luthier.yaml > /dev/null
 
 clean:  ## remove caches and built documentation; keeps .venv and the stores
 	rm -rf docs/_build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

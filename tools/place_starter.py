@@ -1,7 +1,7 @@
 """Put the model that ``make starter`` has pretrained where the package ships it.
 
 Reads what ``luthier run ... --json`` printed from standard input. The model card (``README.md``) in
-place is kept: its figures are written by hand from the run's summary.
+place is kept: ``starter_card.py`` writes it.
 """
 
 from __future__ import annotations
