@@ -292,8 +292,9 @@ def _corpus(run: Run, learned: dict[str, int]) -> list[str]:
         f"{len(run.documents):,} documents, {learned['documents']:,} tokens; and "
         f"{len(run.train):,} conversations that Luthier made of them (a question about a "
         f"documented object and an answer that stands in its text), "
-        f"{learned['conversations']:,} tokens. A share of {run.spec.with_passages:.0%} of the conversations "
-        "show context passages, as retrieval does. The standard library's documentation, the demo's subject, is not in it.",
+        f"{learned['conversations']:,} tokens. A share of {run.spec.with_passages:.0%} of the "
+        "conversations show context passages, as retrieval does. The standard library's "
+        "documentation, the demo's subject, is not in it.",
         "",
     ]
 
@@ -316,8 +317,9 @@ def _training(run: Run) -> list[str]:
         "## Training",
         "",
         f"{told['steps']:,} steps of about {spec.batch_tokens:,} tokens, {told['tokens']:,} tokens "
-        f"in all ({told['tokens'] / told['learned_tokens']:.2f} passes), loss on every token; {spec.optimizer.kind}, peak rate "
-        f"{spec.lr:g}, schedule {spec.schedule}, weight decay {spec.weight_decay:g}; computed in "
+        f"in all ({told['tokens'] / told['learned_tokens']:.2f} passes), loss on every token; "
+        f"{spec.optimizer.kind}, peak rate {spec.lr:g}, schedule {spec.schedule}, weight decay "
+        f"{spec.weight_decay:g}; computed in "
         f"{plan.precision} with float32 master weights. {told['seconds'] / 3600:.2f} hours on "
         f"{plan.machine} ({plan.device}, {plan.threads} threads), {told['tokens_per_s']:,.0f} "
         "tokens/s.",
