@@ -53,7 +53,11 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comparison: dict[str,
         "collect": {"documents": 8100, "rows": 0, "refused": 942, "reasons": lost, "seconds": 9.1},
         "prepare": {
             "examples": 5120, "groups": 2400, "refused": 3, "reasons": {"answer too long": 3},
-            "sides": {"train": 3690, "validation": 410, "test": 1020}, "lock": "ab12cd34ef56" * 5,
+            "sides": {
+                "train": {"fact": 2690, "form": 1000}, "validation": {"fact": 410, "form": 0},
+                "test": {"fact": 1000, "form": 20},
+            },
+            "lock": "ab12cd34ef56" * 5,
         },
         "model": {
             "name": "starter", "parameters": 11_800_000, "bytes": 23_600_000,

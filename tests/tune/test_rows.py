@@ -12,6 +12,7 @@ from tiny_models import ask, example, examples, tiny, vocabulary
 from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Example, Message
 from luthier.models.render import Renderer
+from luthier.tune import _rows as rows_of
 from luthier.tune._rows import Rows, concatenate, from_documents, from_examples
 
 RENDERER = Renderer(vocabulary())
@@ -134,3 +135,18 @@ def test_no_rows(learn_all: bool) -> None:
     assert len(made) == made.learned_tokens == ledger.refused == 0
     assert Counter(made.lengths.tolist()) == Counter()
     assert tiny().renderer.digest == RENDERER.digest
+
+
+def test_copy_drills_learn_only_what_looking_back_predicts() -> None:
+    drills = rows_of.copy_drills(1600, range(10, 200), 2, seed=3)
+    assert len(drills) == 10
+    for start, stop in itertools.pairwise(drills.starts.tolist()):
+        ids, mask = drills.ids[start:stop].tolist(), drills.mask[start:stop].tolist()
+        assert len(ids) == rows_of.DRILL_TOKENS
+        source = ids[1 : rows_of.DRILL_SOURCE + 1]
+        assert ids[0] == 2
+        assert len(set(source)) == rows_of.DRILL_SOURCE
+        assert not any(mask[: rows_of.DRILL_SOURCE + 1])
+        for place in range(rows_of.DRILL_SOURCE + 1, len(ids)):
+            if mask[place]:  # what followed the token before, in the source, follows again
+                assert source[source.index(ids[place - 1]) + 1] == ids[place]

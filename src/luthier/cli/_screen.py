@@ -139,7 +139,8 @@ def _data(console: Console, made: Mapping[str, Artifact]) -> None:
         )
     if prepared is not None:
         summary = prepared.summary
-        sides = [f"{count(n)} {side}" for side, n in (summary.get("sides") or {}).items() if n]
+        sizes = {side: sum(n.values()) for side, n in (summary.get("sides") or {}).items()}
+        sides = [f"{count(n)} {side}" for side, n in sizes.items() if n]
         lock = summary.get("lock")
         _line(
             console,

@@ -25,6 +25,8 @@ def command(bundle: str | None, once: str | None, project: Path | None, store: P
     The answer goes to standard output; its sources and id to standard error. Ctrl-C stops an
     answer; at the prompt it leaves, as Ctrl-D does. /new forgets the conversation so far.
     """
+    if once is not None and not once.strip():
+        raise click.BadParameter("the question is empty", param_hint="--once")
     from luthier.core.journal import FILE_NAME, Journal
     from luthier.core.store import Store
     from luthier.serve.bundle import find_bundle, open_bundle
@@ -34,10 +36,29 @@ def command(bundle: str | None, once: str | None, project: Path | None, store: P
     opened = open_bundle(find_bundle(Store(root), bundle))
     service = open_service(opened, Journal(root / FILE_NAME))
     if once is not None:
-        _turn(service, [], once)
+        _once(service, once)
         return
     click.echo(f"{opened.name} ({opened.route}). /new begins anew, Ctrl-D leaves.", err=True)
     talk(service)
+
+
+def _once(service: Service, question: str) -> None:
+    """Answer one question; one that does not fit is an error, for a script to notice."""
+    from luthier.core.errors import ServeError
+    from luthier.core.records import Message
+
+    record = _say(service, [Message("user", question)])
+    if record is None:
+        raise KeyboardInterrupt
+    if record.finish_reason == "context":
+        limit = service.answerer.context_length
+        raise ServeError(
+            f"the question is longer than the model's context: {record.prompt_tokens} tokens of "
+            f"at most {limit}, answer included",
+            where=record.id,
+            mend="Shorten it; nothing is cut in silence.",
+        )
+    _show_sources(record)
 
 
 def talk(service: Service) -> None:

@@ -222,7 +222,14 @@ class Store:
     @contextlib.contextmanager
     def _lock(self, name: str) -> Iterator[None]:
         with _disk_errors(self.root):
-            (self.root / "locks").mkdir(parents=True, exist_ok=True)
+            try:
+                (self.root / "locks").mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise StoreError(
+                    "a file stands where the store should be",
+                    where=str(self.root),
+                    mend="Name a folder as `store`, or move the file.",
+                ) from error
             path = self.root / "locks" / f"{name}.lock"
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:

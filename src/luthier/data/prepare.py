@@ -32,7 +32,7 @@ from luthier.data.text import TextSource, files_of, read_text
 Row = TypeVar("Row", Document, Example)
 
 COLLECT_VERSION = 1
-PREPARE_VERSION = 1
+PREPARE_VERSION = 2
 
 SourceSpec = Annotated[
     PydocSource | CsvSource | JsonlSource | TextSource, Field(discriminator="kind")

@@ -13,6 +13,9 @@ from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Example
 from luthier.models.render import Renderer
 
+DRILL_TOKENS = 160  # of one copy drill
+DRILL_SOURCE = 64  # random tokens it begins with
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rows:
@@ -106,6 +109,33 @@ def from_documents(documents: Iterable[Document], renderer: Renderer, *, max_len
             piece = ids[start : start + max_length]
             rows.append(_Row(piece, [False] + [True] * (len(piece) - 1), size, document.origin))
             size = 0
+    return _join(rows)
+
+
+def copy_drills(tokens: int, vocabulary: Sequence[int], end: int, *, seed: int) -> Rows:
+    """Rows of random tokens followed by spans of themselves, learned but for each span's first.
+
+    Only looking back predicts them, so they teach a small model early what answering from a
+    context needs: find the place and go on from there (induction, Olsson et al. 2022).
+
+    Args:
+        tokens: About how many in all.
+        vocabulary: Ids to draw from.
+        end: Id that begins each row.
+        seed: Of the draw.
+    """
+    draw = np.random.default_rng(seed)
+    rows = []
+    for number in range(tokens // DRILL_TOKENS):
+        source = draw.choice(vocabulary, DRILL_SOURCE, replace=False).tolist()
+        ids, mask = [end, *source], [False] * (1 + DRILL_SOURCE)
+        while len(ids) < DRILL_TOKENS:
+            length = int(draw.integers(4, 16))
+            start = int(draw.integers(0, DRILL_SOURCE - length))
+            span = source[start : start + length][: DRILL_TOKENS - len(ids)]
+            ids += span
+            mask += [False] + [True] * (len(span) - 1)
+        rows.append(_Row(ids, mask, 0, f"copy drill {number}"))
     return _join(rows)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -60,6 +61,11 @@ class TuneSpec(Spec):
     with_passages: float = Field(0.0, ge=0, le=1)
     """Share of the training conversations shown with context passages, the document their answer
     stands in among neighbours, so that the model learns to answer from a context."""
+    plain_texts: float = Field(1.0, ge=0, le=1)
+    """Share of the documents learned as plain text when the objective is ``pretrain``."""
+    copy_drills: float = Field(0.0, ge=0, lt=0.5)
+    """Share of the tokens that are random spans to be copied, when the objective is ``pretrain``:
+    small models learn early to find and repeat what stands in their context."""
     validation_every: int | None = Field(None, ge=1)
     """Steps between measurements on the validation rows; default an eighth of the run."""
     patience: int | None = Field(None, ge=1)
@@ -153,7 +159,7 @@ def _rows(
             examples, model.renderer, max_length=length, learn_all=pretrain, ledger=ledger
         )
 
-    texts = documents if pretrain else ()
+    texts = [d for d in documents if pretrain and _chosen(d.id, spec)]
     plain = rows.from_documents(texts, model.renderer, max_length=length)
     learned, held_out = chats(train), chats(validation)
     ledger.check(
@@ -164,9 +170,26 @@ def _rows(
     )
     if texts:
         learned = rows.concatenate([learned, plain])
+    if pretrain and spec.copy_drills:
+        learned = rows.concatenate([learned, _drills(len(learned.ids), model, spec)])
     if learned.learned_tokens == 0:
         raise TuneError("there is nothing to learn", mend="Check data.sources and data.split.")
     return learned, held_out if len(held_out) else None
+
+
+def _chosen(name: str, spec: TuneSpec) -> bool:
+    """Whether a document is among the share that is learned as plain text."""
+    digest = hashlib.sha256(f"{spec.seed}:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < spec.plain_texts
+
+
+def _drills(tokens: int, model: Model, spec: TuneSpec) -> Rows:
+    from luthier.tune import _rows as rows
+
+    special = set(model.tokenizer.all_special_ids)
+    vocabulary = [i for i in range(len(model.tokenizer)) if i not in special]
+    wanted = int(tokens * spec.copy_drills / (1 - spec.copy_drills))
+    return rows.copy_drills(wanted, vocabulary, model.tokenizer.eos_token_id, seed=spec.seed)
 
 
 def _rows_summary(rows: Rows, held_out: Rows | None, ledger: Ledger) -> dict[str, Any]:
