@@ -335,3 +335,10 @@ def test_write_atomic_keeps_the_old_file_when_it_fails(
     with pytest.raises(OSError, match="full"):
         write_atomic(path, "new")
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.json", "old")]
+
+
+def test_a_file_where_the_store_should_be(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("x")
+    for root in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(StoreError, match="a file stands where the store should be"):
+            Store(root).make("stage", 1, {}, lambda folder: {})
