@@ -112,7 +112,11 @@ def collect(spec: DataSpec, base: Path, folder: Path, progress: Progress) -> dic
         stage="collect",
     )
     if not documents and not rows:
-        raise DataError("the sources hold no usable row", where="data.sources")
+        raise DataError(
+            "the sources hold no usable row",
+            where="data.sources",
+            mend="Add rows, or another source.",
+        )
     write_table(folder / "documents.parquet", documents.values(), Document)
     write_table(folder / "rows.parquet", rows.values(), Example)
     ledger.write(folder)
