@@ -20,14 +20,14 @@ SOURCES = sorted(SRC.rglob("*.py"))
 # What a room imports is declared in the base or in the extra of its stage.
 EXTRAS = {
     "core": [],
-    "data": ["data"],
+    "data": [],
     "models": ["models"],
     "setup": ["tune"],
     "tune": ["tune"],
     "rag": ["rag"],
     "evaluate": ["evaluate"],
     "serve": ["serve"],
-    "monitor": ["data", "evaluate"],
+    "monitor": ["evaluate"],
     "cli": [],
     "": [],
 }

@@ -97,6 +97,12 @@ def test_the_screen_shows_files_lines_and_chain(house: House) -> None:
     assert cited == {"yes", "no"}
 
 
+def test_what_a_stage_says_and_was_told_alike_stands_there_once(house: House) -> None:
+    found = trace("last", house.journal, house.store)
+    step = dataclasses.replace(found.chain[0], facts={"route": "rag"}, settings={"route": "rag"})
+    assert screen(render(dataclasses.replace(found, chain=(step,)))).count("route rag") == 2
+
+
 def test_json_holds_the_same(house: House) -> None:
     found = trace(house.answer_id[:8], house.journal, house.store)
     data = json.loads(json.dumps(found.as_json()))

@@ -127,8 +127,8 @@ def _passages(found: Trace) -> RenderableType:
 def _chain(found: Trace) -> RenderableType:
     table = Table("made from", "artifact", "facts", title="lineage", title_justify="left")
     for step in found.chain:
-        facts = [f"{name} {_short(value)}" for name, value in step.facts.items()]
-        facts += [f"{name} {_short(value)}" for name, value in step.settings.items()]
+        told = step.facts | {k: v for k, v in step.settings.items() if k not in step.facts}
+        facts = [f"{name} {_short(value)}" for name, value in told.items()]
         table.add_row(step.what, Text(step.name), Text(", ".join(facts)))
     broken = Text(found.broken, "bold")
     return Group(*([table] if found.chain else []), *([broken] if found.broken else []))
