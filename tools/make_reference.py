@@ -50,7 +50,8 @@ def cli_page() -> str:
     """The help text of every command, as a terminal of 88 columns shows it."""
     parts = [MADE, "# Commands\n"]
     for name, command in commands():
-        settings = {**command.context_settings, "terminal_width": 88, "max_content_width": 88}
+        settings = {**main.context_settings, **command.context_settings}
+        settings |= {"terminal_width": 88, "max_content_width": 88}
         context = click.Context(command, info_name=name, **settings)
         level = "##" if name.count(" ") < 2 else "###"
         parts.append(f"{level} `{name}`\n\n```text\n{command.get_help(context).strip()}\n```\n")
