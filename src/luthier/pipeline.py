@@ -64,7 +64,7 @@ def run(project: Project, base: Path, progress: Progress, *, dry_run: bool = Fal
         project: The settings.
         base: Folder of the project file.
         progress: Shows bars and lines.
-        dry_run: Stop after the training plan: nothing is tuned, indexed or compared.
+        dry_run: Stop after the training plan.
 
     Raises:
         LuthierError: A stage failed; finished stages are kept.
@@ -137,9 +137,9 @@ class _Work:
         if spec.name == "scratch":
             self._scratch()
         else:
-            self._model_folder = load.find(spec, self.base)
-            facts = load.facts(self._model_folder)
-            self._make("model", load.MODEL_VERSION, {"digest": facts["digest"]}, lambda _: facts)
+            folder = self._model_folder = load.find(spec, self.base)
+            inputs = {"digest": load.folder_digest(folder)}
+            self._make("model", load.MODEL_VERSION, inputs, lambda _: load.fit_for_chat(folder))
         facts = self.made["model"].summary
         machine = inspect_machine(self.project.setup.device)
         tune = self.project.tune or TuneSpec()

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from luthier.core.errors import LeakageError
+from luthier.core.errors import DataError, LeakageError
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Side
 from luthier.core.store import write_atomic
@@ -162,12 +162,20 @@ def require_clean(
         progress: Shows one bar.
 
     Raises:
+        DataError: There are no test rows.
         LeakageError: Something leaks.
     """
+    test = read_examples(prepared, "test")
+    if not test:
+        raise DataError(
+            "no row fell on the test side, so there would be nothing to compare on",
+            where="data.split",
+            mend="Collect more rows, or give `data.split.test` a larger share.",
+        )
     sides: tuple[Side, ...] = ("train", "validation")
     train = [e for side in sides for e in read_examples(prepared, side)]
     with progress.task("checking for leakage", 1) as task:
-        report = check(train, read_examples(prepared, "test"), read_documents(collected))
+        report = check(train, test, read_documents(collected))
         task.advance()
     report.require_clean()
     write_atomic(folder / "leakage.json", json.dumps(report.as_dict()))

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from luthier.core.errors import ModelError, ResourceError
 from luthier.core.spec import Spec, digest_file, digest_of, runtime
+from luthier.models._quiet import no_bars
 
 if TYPE_CHECKING:
     from luthier.models.render import Renderer
@@ -151,6 +152,18 @@ def facts(folder: Path) -> dict[str, Any]:
     }
 
 
+def fit_for_chat(folder: Path) -> dict[str, Any]:
+    """The facts of a model folder whose tokenizer and chat template have been checked.
+
+    Raises:
+        ModelError: There is no template, or it is unfit for training.
+    """
+    from luthier.models.render import Renderer
+
+    Renderer(load_tokenizer(folder)).check()
+    return facts(folder)
+
+
 def load(
     folder: Path,
     *,
@@ -177,14 +190,15 @@ def load(
     _config(folder)
     dtype = torch.float32 if precision == "float32" else torch.bfloat16
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with no_bars():
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except Exception as error:  # safetensors, transformers and torch each raise their own
         raise ModelError(f"cannot load this model: {error}", where=str(folder)) from error
     network, report = loaded
@@ -281,8 +295,9 @@ def new(spec: ScratchSpec, tokenizer: Any, *, seed: int) -> Model:
 
 def save(model: Model, folder: Path) -> None:
     """Write weights (safetensors, in their precision), tokenizer and template as a model folder."""
-    model.network.save_pretrained(folder)
-    model.tokenizer.save_pretrained(folder)
+    with no_bars():
+        model.network.save_pretrained(folder)
+        model.tokenizer.save_pretrained(folder)
 
 
 def _download(spec: ModelSpec) -> Path:

@@ -7,12 +7,11 @@ layout of sentence-transformers will do, with mean or first-token pooling.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import importlib.util
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from luthier.core.errors import ModelError, ResourceError
 from luthier.core.spec import digest_file
+from luthier.models._quiet import no_bars
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -144,7 +144,7 @@ class Encoder:
             self.precision == "auto" and _bfloat16_is_native(device)
         )
         try:
-            with _no_bars():
+            with no_bars():
                 network: Any = AutoModel.from_pretrained(
                     self.folder,
                     dtype=torch.bfloat16 if half else torch.float32,
@@ -249,21 +249,6 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read this file: {error}", where=str(path)) from error
-
-
-@contextlib.contextmanager
-def _no_bars() -> Iterator[None]:
-    """Transformers draws bars of its own while it loads; ours are the only ones wanted."""
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _bfloat16_is_native(device: str) -> bool:
