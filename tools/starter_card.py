@@ -183,7 +183,7 @@ def unseen(
             continue
         try:
             source = PydocSource(packages=(package,), max_documents=limit)
-            found = read_pydoc(source, Ledger(), Terminal())
+            found, _ = read_pydoc(source, Ledger(), Terminal())
         except DataError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue

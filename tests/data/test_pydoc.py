@@ -100,7 +100,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def _read(*packages: str, **settings: object) -> tuple[dict[str, Document], Ledger]:
     ledger = Ledger()
     source = PydocSource.model_validate({"packages": packages, **settings})
-    return {d.id: d for d in read_pydoc(source, ledger, Quiet())}, ledger
+    return {d.id: d for d in read_pydoc(source, ledger, Quiet())[0]}, ledger
 
 
 def test_small_package(small: Path) -> None:

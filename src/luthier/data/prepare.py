@@ -96,9 +96,10 @@ def collect(spec: DataSpec, base: Path, folder: Path, progress: Progress) -> dic
     ledger = Ledger()
     documents: dict[str, Document] = {}
     rows: dict[str, Example] = {}
-    read = 0
+    read = left_out = 0
     for source in spec.sources:
-        found, found_rows = _read(source, base, ledger, progress)
+        found, found_rows, more = _read(source, base, ledger, progress)
+        left_out += more
         read += len(found) + len(found_rows)
         for one in found:
             _add(documents, one, ledger)
@@ -106,8 +107,8 @@ def collect(spec: DataSpec, base: Path, folder: Path, progress: Progress) -> dic
             _add(rows, row, ledger)
     taken = ledger.reasons().get("name already taken in another source", 0)
     ledger.check(
-        rows_in=read + ledger.refused - taken,
-        rows_out=len(documents) + len(rows),
+        rows_in=read + left_out + ledger.refused - taken,
+        rows_out=len(documents) + len(rows) + left_out,
         limit=spec.max_refused,
         stage="collect",
     )
@@ -123,6 +124,7 @@ def collect(spec: DataSpec, base: Path, folder: Path, progress: Progress) -> dic
     return {
         "documents": len(documents),
         "rows": len(rows),
+        "left_out": left_out,
         "refused": ledger.refused,
         "reasons": ledger.reasons(),
         "changed": ledger.reasons("changed"),
@@ -203,16 +205,18 @@ def read_examples(folder: Path, side: Side | None = None) -> list[Example]:
 
 def _read(
     source: SourceSpec, base: Path, ledger: Ledger, progress: Progress
-) -> tuple[list[Document], list[Example]]:
+) -> tuple[list[Document], list[Example], int]:
+    """Documents, rows, and how many documents were left out because a maximum was asked for."""
     match source:
         case PydocSource():
-            return read_pydoc(source, ledger, progress), []
+            documents, left_out = read_pydoc(source, ledger, progress)
+            return documents, [], left_out
         case CsvSource():
-            return read_csv(source, base, ledger)
+            return *read_csv(source, base, ledger), 0
         case JsonlSource():
-            return read_jsonl(source, base, ledger)
+            return *read_jsonl(source, base, ledger), 0
         case TextSource():
-            return read_text(source, base, ledger, progress), []
+            return read_text(source, base, ledger, progress), [], 0
         case _:
             assert_never(source)
 

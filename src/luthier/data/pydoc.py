@@ -48,7 +48,9 @@ class PydocSource(Spec):
     """Seconds one package may take; then it is an error."""
 
 
-def read_pydoc(source: PydocSource, ledger: Ledger, progress: Progress) -> list[Document]:
+def read_pydoc(
+    source: PydocSource, ledger: Ledger, progress: Progress
+) -> tuple[list[Document], int]:
     """Collect the documents of all named packages, sorted by name within each.
 
     Args:
@@ -56,6 +58,9 @@ def read_pydoc(source: PydocSource, ledger: Ledger, progress: Progress) -> list[
         ledger: Gets a line for each object without usable documentation and each module that
             cannot be imported.
         progress: Shows the count.
+
+    Returns:
+        The documents, and how many more there are beyond ``max_documents``.
 
     Raises:
         DataError: A package is not installed, takes too long, or crashes Python repeatedly.
@@ -77,7 +82,8 @@ def read_pydoc(source: PydocSource, ledger: Ledger, progress: Progress) -> list[
                 task.advance()
         if len(documents) == before:
             raise _nothing_in(package, ledger)
-    return _sample(list(documents.values()), source.max_documents)
+    kept = _sample(list(documents.values()), source.max_documents)
+    return kept, len(documents) - len(kept)
 
 
 def _nothing_in(package: str, ledger: Ledger) -> DataError:
