@@ -86,7 +86,7 @@ def test_the_comparison_has_all_routes_on_the_same_items(folder: Path) -> None:
     summary = run(folder).artifacts["compare"].summary
     assert set(summary["routes"]) == {"base", "few-shot", "rag", "fine-tuned", "rag+fine-tuned"}
     assert summary["items"] == 12
-    assert summary["routes"]["rag"]["faithfulness"]["overall"] is not None
+    assert summary["routes"]["rag"]["source_found"]["overall"]["mean"] > 0.3
     assert summary["routes"]["base"]["perplexity"]["overall"] > 1
 
 
