@@ -102,12 +102,7 @@ def check(
 ) -> LeakageReport:
     """Look for test items in training rows and in the retrieval corpus.
 
-    Rows are alike if the questions (all turns but the system's) are the same, or question and
-    answer are but for case and punctuation, or if the weighted Jaccard similarity of their word
-    pairs reaches 0.8. Word pairs weigh ln(1 + rows / rows that have it), so questions made from
-    one template are not taken for duplicates on its account. The search is exact: a prefix
-    filter (Chaudhuri, Ganti & Kaushik 2006; Bayardo, Ma & Srikant 2007) skips only pairs that
-    cannot reach the threshold.
+    When rows count as alike stands at ``data.alike.overlaps``.
 
     Args:
         train: Training and validation rows.

@@ -13,6 +13,7 @@ from luthier.core.errors import ServeError
 from luthier.core.journal import Journal
 from luthier.core.progress import Progress
 from luthier.core.spec import Spec, runtime
+from luthier.evaluate.routes import Route
 
 
 class ServeSpec(Spec):
@@ -22,7 +23,7 @@ class ServeSpec(Spec):
     """Address to listen on. Anything but the own machine's should have an API key."""
     port: int = runtime(8000, ge=0, le=65535)
     """Port to listen on; 0 for any free one."""
-    route: Literal["best", "base", "few-shot", "rag", "fine-tuned", "rag+fine-tuned"] = "best"
+    route: Literal["best", Route] = "best"
     """Which route goes into the bundle; ``best`` is the one the comparison puts first."""
     max_new_tokens: int = Field(default=64, ge=1)
     """Most tokens of an answer where a request does not say (bundled with the model)."""
