@@ -39,11 +39,16 @@ docs: $(STAMPS)/docs  ## build the documentation into docs/_build; a warning is 
 bench: $(STAMPS)/bench  ## run every benchmark (long)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-starter: $(STAMPS)/demo  ## pretrain the starter model again (hours)
+starter: $(STAMPS)/demo examples/starter/debian  ## pretrain the starter model again (hours; on Debian)
 	$(PIP) -r examples/starter/requirements.txt
 	$(BIN)/luthier run examples/starter/luthier.yaml --json > .starter.json
 	$(BIN)/python tools/place_starter.py < .starter.json
 	$(BIN)/python tools/starter_card.py examples/starter/luthier.yaml > /dev/null
+
+examples/starter/debian: examples/starter/debian.txt
+	rm -rf $@ && mkdir $@ && cd $@ && apt-get download --quiet $$(cat ../debian.txt)
+	cd $@ && for package in *.deb; do dpkg -x "$$package" . || exit 1; done
+	touch $@
 
 clean:  ## remove caches and built documentation; keeps .venv and the stores
 	rm -rf docs/_build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
