@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -19,16 +19,25 @@ import pyarrow.parquet as pq
 
 from luthier.core.errors import StoreError
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Side = Literal["", "train", "validation", "test"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: Who speaks.
+        content: What is said; may be empty in an assistant's turn that only calls tools.
+        tool_calls: The calls of an assistant's turn, a JSON list as OpenAI's API writes it, or "".
+        tool_call_id: In a tool's turn, the call it answers.
+    """
 
     role: Role
     content: str
+    tool_calls: str = ""
+    tool_call_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,6 +75,11 @@ class Example:
         kind: What is asked for: ``fact``, ``form`` or the user's own tag. Reported apart.
         document_id: The document the answer stands in, or "" if none.
         side: ``train``, ``validation`` or ``test`` after the split, else "".
+        label: The class of a classification row (the answer is its text), or "".
+        rejected: Preference rows: the worse answer to the same prompt, one or more turns.
+        desirable: KTO rows: whether the answer is a good one; None for all others.
+        tools: The tools on offer, a JSON list as OpenAI's API takes it, or "".
+        parent: The row this one was made from (augmented, over-sampled, synthesised), or "".
     """
 
     id: str
@@ -75,6 +89,11 @@ class Example:
     kind: str
     document_id: str = ""
     side: Side = ""
+    label: str = ""
+    rejected: tuple[Message, ...] = ()
+    desirable: bool | None = None
+    tools: str = ""
+    parent: str = ""
 
     @property
     def question(self) -> str:
@@ -126,6 +145,63 @@ def write_table(path: Path, rows: Iterable[object], record: type[Record]) -> int
     table = pa.Table.from_pylist(plain, schema=schema_of(record))
     pq.write_table(table, path, compression="zstd")
     return len(plain)
+
+
+class TableWriter:
+    """Writes records to a Parquet file batch by batch, for tables that don't fit in memory.
+
+    Use it as a context manager: the file is whole when the block ends.
+
+    Args:
+        path: The file to write.
+        record: The dataclass; it decides the columns.
+    """
+
+    def __init__(self, path: Path, record: type[Any]) -> None:
+        self.rows = 0
+        self._schema = schema_of(record)
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+
+    def write(self, rows: Iterable[object]) -> None:
+        """Append one batch as one row group; an empty batch writes nothing."""
+        plain = [_plain(row) for row in rows]
+        if plain:
+            self._writer.write_table(pa.Table.from_pylist(plain, schema=self._schema))
+            self.rows += len(plain)
+
+    def __enter__(self) -> TableWriter:
+        """The writer itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self._writer.close()
+
+
+def iterate_table(
+    path: Path, record: type[Record], batch_rows: int = 8192
+) -> Iterator[list[Record]]:
+    """Read back what ``write_table`` or ``TableWriter`` wrote, batch by batch.
+
+    Args:
+        path: The file.
+        record: The dataclass of its rows.
+        batch_rows: Largest number of rows in a batch.
+
+    Raises:
+        StoreError: The file is missing, is not Parquet, or has other columns.
+    """
+    hints = _hints(record)
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_rows):
+                yield [_build(record, row, hints) for row in batch.to_pylist()]
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError(f"cannot read this table: {error}", where=str(path)) from error
+    except (TypeError, KeyError) as error:
+        raise StoreError(
+            f"this table does not hold {record.__name__} rows: {error}", where=str(path)
+        ) from error
 
 
 def read_table(path: Path, record: type[Record]) -> list[Record]:

@@ -246,7 +246,7 @@ def find_drift(
 
 
 def _encode(texts: Sequence[str]) -> NDArray[np.float32]:
-    from luthier.rag.encode import load_encoder
+    from luthier.models.encode import load_encoder
 
     return load_encoder("minilm").encode(texts, batch_size=16)
 

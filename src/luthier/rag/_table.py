@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from luthier.core.errors import StoreError
 from luthier.core.records import Passage
-from luthier.rag.encode import Vectors
+from luthier.models.encode import Vectors
 
 TABLE = "passages"
 _FIELDS = ["id", "document_id", "title", "text", "origin", "start", "end"]

@@ -59,7 +59,7 @@ def give_contexts(
         count_tokens: How the model counts.
         seed: See ``with_passages``.
     """
-    from luthier.rag.encode import load_encoder
+    from luthier.models.encode import load_encoder
 
     offsets = load_encoder(spec.encoder).token_offsets
     with progress.task("giving contexts", 1) as task:

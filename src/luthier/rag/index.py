@@ -22,9 +22,9 @@ from luthier.core.progress import Progress
 from luthier.core.records import Document, Passage
 from luthier.core.spec import Spec
 from luthier.core.store import write_atomic
+from luthier.models.encode import Encoder, Vectors, load_encoder
 from luthier.rag._fuse import fuse, named, ranked
 from luthier.rag._table import Hits, PassageTable, write_passages
-from luthier.rag.encode import Encoder, Vectors, load_encoder
 from luthier.rag.passages import cut
 
 BUILD_VERSION = 1

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from luthier.core.errors import ModelError, ResourceError
-from luthier.rag import encode
-from luthier.rag.encode import Encoder, load_encoder
+from luthier.models import encode
+from luthier.models.encode import Encoder, load_encoder
 
 TEXTS = [
     "textwrap.fill(text, width=70)\nFill a single paragraph of text, returning a new string.",
