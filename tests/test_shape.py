@@ -21,6 +21,7 @@ FRONTS = {
     "rag": "index.py",
     "serve": "serve.py",
     "setup": "plan.py",
+    "stages": "work.py",
     "tune": "tune.py",
 }
 
@@ -28,6 +29,10 @@ FRONTS = {
 TESTED_ELSEWHERE: dict[str, str] = {
     "__main__.py": "tests/cli/test_main.py",
     "rag/_table.py": "tests/rag/test_index.py",
+    "stages/answers.py": "tests/test_pipeline.py",
+    "stages/data.py": "tests/test_pipeline.py",
+    "stages/model.py": "tests/test_pipeline.py",
+    "stages/work.py": "tests/test_pipeline.py",
 }
 
 SOURCES = sorted(p.relative_to(SRC) for p in SRC.rglob("*.py") if p.name != "__init__.py")

@@ -27,10 +27,8 @@ class FakePipeline(types.ModuleType):
         self.calls: list[dict[str, Any]] = []
         self.error: BaseException | None = None
 
-    def run(self, project: Any, base: Path, progress: Progress, *, dry_run: bool) -> Any:
-        self.calls.append(
-            {"project": project, "base": base, "progress": progress, "dry_run": dry_run}
-        )
+    def run(self, project: Any, base: Path, progress: Progress, *, until: str) -> Any:
+        self.calls.append({"project": project, "base": base, "progress": progress, "until": until})
         if self.error:
             raise self.error
         return types.SimpleNamespace(
@@ -63,7 +61,7 @@ def test_the_file_here_is_the_default(pipeline: FakePipeline, project: Path) -> 
     asked = pipeline.calls[0]
     assert asked["project"].name == "demo"
     assert asked["base"] == Path()
-    assert asked["dry_run"] is False
+    assert asked["until"] == "report"
     assert isinstance(asked["progress"], Terminal)
     assert "0 stages in 1.5 s" in result.stdout
 
@@ -83,7 +81,7 @@ def test_options(pipeline: FakePipeline, project: Path) -> None:
     asked = pipeline.calls[0]
     assert asked["project"].tune.lr == 1e-4
     assert asked["project"].seed == 7
-    assert asked["dry_run"] is True
+    assert asked["until"] == "plan"
     assert isinstance(asked["progress"], Quiet)
 
 

@@ -49,7 +49,7 @@ def run_project(
     progress: Progress = Quiet() if quiet else Terminal()
     from luthier import pipeline  # after the settings are known to be right: it is slow
 
-    result = pipeline.run(project, path.parent, progress, dry_run=dry_run)
+    result = pipeline.run(project, path.parent, progress, until="plan" if dry_run else "report")
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2, ensure_ascii=False))
         return

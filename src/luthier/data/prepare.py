@@ -31,8 +31,8 @@ from luthier.data.text import TextSource, files_of, read_text
 
 Row = TypeVar("Row", Document, Example)
 
-COLLECT_VERSION = 1
-PREPARE_VERSION = 2
+COLLECT_VERSION = 2
+PREPARE_VERSION = 3
 
 SourceSpec = Annotated[
     PydocSource | CsvSource | JsonlSource | TextSource, Field(discriminator="kind")
@@ -52,6 +52,11 @@ class DataSpec(Spec):
     """Shares of the sides."""
     max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
     """Largest share of refused rows that is not an error, for collecting and for preparing."""
+
+
+def prepare_settings(spec: DataSpec) -> dict[str, Any]:
+    """The settings that ``prepare`` reads."""
+    return spec.model_dump(mode="json", include={"questions", "duplicates", "split", "max_refused"})
 
 
 def source_digest(source: SourceSpec, base: Path) -> str:

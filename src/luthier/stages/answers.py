@@ -1,0 +1,130 @@
+"""Stages 5 and 6 of a run: the index, the comparison, the bundle and the report."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luthier.setup.plan import answering_precision
+from luthier.stages.work import Work
+
+if TYPE_CHECKING:
+    from luthier.evaluate.routes import Route
+    from luthier.models.generate import Generate
+
+
+def index(work: Work) -> None:
+    """Index the documents, if any route retrieves."""
+    spec = work.project.rag
+    measured = work.project.evaluate.routes if work.project.evaluate else ()
+    if spec is None or not any("rag" in r for r in (*measured, work.project.serve.route)):
+        return
+    from luthier.rag.index import BUILD_VERSION, build, index_settings
+
+    work.make(
+        "index",
+        BUILD_VERSION,
+        {"texts": work.texts, "settings": index_settings(spec)},
+        lambda folder: build(spec, work.documents(), folder, work.progress),
+    )
+
+
+def compare(work: Work) -> None:
+    """Measure all routes on the same locked questions."""
+    spec = work.project.evaluate
+    if spec is None:
+        return
+    from luthier.evaluate.compare import COMPARE_VERSION, compare, select_items
+
+    def fill(folder: Path) -> dict[str, Any]:
+        items = select_items(work.examples("test"), spec.max_items)
+        routes: dict[str, Generate] = {name: work.answerer(name) for name in spec.routes}
+        return compare(spec, items, routes, folder, work.progress, work.project.seed)
+
+    inputs: dict[str, Any] = {
+        "prepare": work.made["prepare"],
+        "model": work.made["model"],
+        "evaluate": spec,
+        "rag": work.project.rag,
+        "seed": work.project.seed,
+        **{name: work.made[name] for name in ("tune", "index") if name in work.made},
+    }
+    work.make("compare", COMPARE_VERSION, inputs, fill)
+
+
+def bundle(work: Work) -> None:
+    """Put together what is served."""
+    from luthier.models.generate import Sampling
+    from luthier.models.load import load_tokenizer
+    from luthier.models.render import Renderer
+    from luthier.serve.bundle import BUNDLE_VERSION, LATEST, BundleInfo, write_bundle
+
+    project, route = work.project, best_route(work)
+    rag = project.rag if "rag" in route else None
+    parts = {
+        "model": work.made["tune" if "fine-tuned" in route else "model"],
+        "data": work.made["prepare"],
+    }
+    if rag is not None:
+        parts["index"] = work.made["index"]
+    sampling = Sampling(max_new_tokens=project.serve.max_new_tokens)
+
+    def fill(folder: Path) -> dict[str, Any]:
+        info = BundleInfo(
+            template=Renderer(load_tokenizer(work.weights(route))).digest,
+            sampling=sampling,
+            questions=tuple(e.question for e in work.examples("test")),
+            inputs={role: artifact.name for role, artifact in parts.items()},
+            rag=rag,
+            shots=tuple(work.shots()) if route == "few-shot" else (),
+            precision=answering_precision(work.plan.device),
+            facts={"base_model": project.model.name},
+        )
+        return write_bundle(
+            folder,
+            name=project.name,
+            route=route,
+            model_folder=work.weights(route),
+            index_folder=work.made["index"].path if rag else None,
+            info=info,
+        )
+
+    inputs = {
+        **parts,
+        "name": project.name,
+        "route": route,
+        "rag": rag,
+        "sampling": sampling,
+        "few_shot": project.evaluate.few_shot if project.evaluate else 0,
+    }
+    work.store.keep(LATEST, work.make("bundle", BUNDLE_VERSION, inputs, fill))
+
+
+def report(work: Work) -> None:
+    """Write the HTML report."""
+    if work.project.evaluate is None:
+        return
+    from luthier.evaluate.assemble import from_artifacts
+    from luthier.evaluate.report import REPORT_VERSION, render
+
+    made, plan = dict(work.made), dataclasses.asdict(work.plan)
+
+    def fill(folder: Path) -> dict[str, int]:
+        return render(from_artifacts(work.project.name, made, plan), folder / "report.html")
+
+    inputs = {**made, "name": work.project.name, "plan": plan["precision"]}
+    work.store.keep("report", work.make("report", REPORT_VERSION, inputs, fill))
+
+
+def best_route(work: Work) -> Route:
+    """The route to serve: the one asked for, else the best measured, else the fullest."""
+    wanted = work.project.serve.route
+    if wanted != "best":
+        return wanted
+    if "compare" in work.made:
+        best: Route = work.made["compare"].summary["ranking"]["overall"][0]
+        return best
+    if "tune" in work.made:
+        return "rag+fine-tuned" if "index" in work.made else "fine-tuned"
+    return "rag" if "index" in work.made else "base"

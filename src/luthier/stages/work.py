@@ -1,0 +1,127 @@
+"""One run of a project: the artifacts so far, and what several stages need of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from luthier import config
+from luthier.config import Project
+from luthier.core.progress import Progress
+from luthier.core.records import Document, Example, Side
+from luthier.core.store import Artifact, Store
+from luthier.data import prepare as data
+from luthier.evaluate.compare import EvaluateSpec
+from luthier.setup.plan import answering_precision
+
+if TYPE_CHECKING:
+    from luthier.evaluate.routes import Route
+    from luthier.models.generate import Generate
+    from luthier.models.load import Model
+    from luthier.setup.plan import Plan
+
+TEXT_STAGES = ("annotate", "clean", "collect")
+ROW_STAGES = ("balance", "augment", "synthesize", "prepare")
+
+
+class Work:
+    """What a run has made. Each stage reads from it and adds its own artifact.
+
+    Args:
+        project: The settings.
+        base: Folder of the project file.
+        progress: Shows bars and lines.
+
+    Attributes:
+        store: Where artifacts lie.
+        made: Artifacts by stage.
+        model_folder: The model the project starts from, once it is found or made.
+    """
+
+    def __init__(self, project: Project, base: Path, progress: Progress) -> None:
+        self.project, self.base, self.progress = project, base, progress
+        self.store = Store(config.store_root(project, base))
+        self.made: dict[str, Artifact] = {}
+        self.model_folder = Path()
+        self.started = time.monotonic()
+        self._plan: Plan | None = None
+
+    def make(
+        self,
+        stage: str,
+        version: int,
+        inputs: Mapping[str, Any],
+        fill: Callable[[Path], Mapping[str, Any]],
+        **options: Any,
+    ) -> Artifact:
+        """Make one stage's artifact, or find it made; see ``core.store.Store.make``."""
+        self.made[stage] = self.store.make(stage, version, inputs, fill, **options)
+        return self.made[stage]
+
+    @property
+    def texts(self) -> Artifact:
+        """Documents and rows as the last stage before the split left them."""
+        return next(self.made[s] for s in TEXT_STAGES if s in self.made)
+
+    @property
+    def rows(self) -> Artifact:
+        """Examples as the last stage after the split left them; their test side never differs."""
+        return next(self.made[s] for s in ROW_STAGES if s in self.made)
+
+    def documents(self) -> list[Document]:
+        """The documents."""
+        return data.read_documents(self.texts.path)
+
+    def examples(self, side: Side) -> list[Example]:
+        """The examples of one side, as split: nothing made from other rows is among them."""
+        return data.read_examples(self.made["prepare"].path, side)
+
+    @property
+    def plan(self) -> Plan:
+        """The training plan; the model stage makes it."""
+        if self._plan is None:
+            raise AssertionError("the model stage makes the plan")
+        return self._plan
+
+    @plan.setter
+    def plan(self, plan: Plan) -> None:
+        self._plan = plan
+
+    @property
+    def planned(self) -> bool:
+        """Whether there is a plan."""
+        return self._plan is not None
+
+    def load(self, folder: Path, *, answering: bool = False) -> Model:
+        """Load a model folder in the precision of the plan, or of answering."""
+        from luthier.models.load import load
+
+        precision = answering_precision(self.plan.device) if answering else self.plan.precision
+        return load(folder, device=self.plan.device, precision=precision)
+
+    def weights(self, route: Route) -> Path:
+        """The model folder a route answers with."""
+        return self.made["tune"].path / "model" if "fine-tuned" in route else self.model_folder
+
+    def shots(self) -> Sequence[Example]:
+        """The training examples shown to a model that is prompted with examples."""
+        from luthier.evaluate.few_shot import choose_shots
+
+        spec = self.project.evaluate or EvaluateSpec()
+        return choose_shots(self.examples("train"), spec.few_shot)
+
+    def answerer(self, route: Route) -> Generate:
+        """Whatever answers a route's questions."""
+        from luthier.evaluate.routes import answerer
+        from luthier.models.generate import LocalModel
+
+        index = self.made.get("index")
+        return answerer(
+            route,
+            LocalModel(self.load(self.weights(route), answering=True)),
+            shots=self.shots() if route == "few-shot" else (),
+            index_folder=index.path if index else None,
+            rag=self.project.rag,
+        )
