@@ -20,6 +20,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "demo": "Copy the example project and run it.",
     "run": "Make everything that a project file asks for.",
+    "data": "Prepare data, one step at a time.",
     "chat": "Talk to the bundle in the terminal.",
     "serve": "Answer over HTTP as OpenAI's API does.",
     "trace": "Follow one answer back to the file and line it rests on.",

@@ -1,0 +1,127 @@
+"""An endpoint's answers come in order, passing failures are retried, and keys are never told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from pydantic import ValidationError
+
+from luthier.core.errors import ModelError, ResourceError
+from luthier.core.records import Message
+from luthier.models.generate import Reply, Sampling
+from luthier.models.remote import RemoteModel, RemoteSpec, as_openai
+
+Handler = Callable[[httpx2.Request], httpx2.Response]
+
+
+def answer(text: str | None, finish: str = "stop") -> httpx2.Response:
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish}
+    usage = {"prompt_tokens": 7, "completion_tokens": 3}
+    return httpx2.Response(200, json={"choices": [choice], "usage": usage})
+
+
+def model(handler: Handler, pauses: list[float] | None = None, **settings: Any) -> RemoteModel:
+    spec = RemoteSpec(base_url="http://here/v1", model="m", **settings)
+    kept = pauses if pauses is not None else []
+    return RemoteModel(spec, pause=kept.append, transport=httpx2.MockTransport(handler))
+
+
+def ask(text: str) -> list[Message]:
+    return [Message("user", text)]
+
+
+def test_answers_come_in_the_order_of_the_questions() -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        asked = json.loads(request.content)
+        assert request.url.path == "/v1/chat/completions"
+        assert (asked["model"], asked["max_tokens"], asked["stop"]) == ("m", 9, ["\n"])
+        return answer(" " + asked["messages"][-1]["content"].upper())
+
+    questions = [ask(f"q{i}") for i in range(20)]
+    replies = model(handler).generate(questions, Sampling(max_new_tokens=9, stop=("\n",)))
+    assert [r.text for r in replies] == [f"Q{i}" for i in range(20)]
+    assert {(r.prompt_tokens, r.completion_tokens, r.finish_reason) for r in replies} == {
+        (7, 3, "stop")
+    }
+
+
+def test_a_cut_answer_says_so_and_the_price_counts_both_sides() -> None:
+    one = model(lambda _: answer("cut", "length"), prompt_price=2.0, completion_price=10.0)
+    *pieces, reply = one.stream(ask("q"), Sampling())
+    assert isinstance(reply, Reply)
+    assert (pieces, reply.finish_reason) == (["cut"], "length")
+    assert one.cost(reply) == pytest.approx((7 * 2 + 3 * 10) / 1e6)
+    assert one.score([ask("q")], ["a"]) == [None]
+    assert one.count_tokens("12345") == 2
+    assert one.context_length == 8192
+
+
+def test_passing_failures_are_tried_again_and_the_servers_wish_is_kept() -> None:
+    left = [httpx2.Response(503), httpx2.Response(429, headers={"retry-after": "7"})]
+    pauses: list[float] = []
+    one = model(lambda _: left.pop(0) if left else answer("done"), pauses)
+    assert one.generate([ask("q")], Sampling())[0].text == "done"
+    assert len(pauses) == 2
+    assert 0.5 <= pauses[0] <= 1.0
+    assert pauses[1] == 7.0
+
+
+def test_a_server_that_cannot_be_reached_is_named() -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused", request=request)
+
+    pauses: list[float] = []
+    with pytest.raises(ResourceError, match="no answer after 3 calls"):
+        model(handler, pauses, retries=2).generate([ask("q")], Sampling())
+    assert len(pauses) == 2
+
+
+def test_a_refusal_is_told_once_and_without_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_KEY", "sk-very-secret")
+    calls = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        calls.append(request.headers["authorization"])
+        return httpx2.Response(401, json={"error": {"message": "bad key sk-very-secret"}})
+
+    one = model(handler, api_key="${SOME_KEY}")
+    with pytest.raises(ModelError, match="refuses: 401") as caught:
+        one.generate([ask("q")], Sampling())
+    assert calls == ["Bearer sk-very-secret"]
+    assert "very-secret" not in str(caught.value)
+    assert "very-secret" not in one.spec.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx2.Response(200, text="<html>"),
+        httpx2.Response(200, json={"choices": []}),
+        httpx2.Response(200, json=[]),
+        httpx2.Response(200, json={"choices": [{"message": {"content": 3}}]}),
+    ],
+)
+def test_what_is_no_answer_is_refused(response: httpx2.Response) -> None:
+    with pytest.raises(ModelError, match="endpoint's answer is not"):
+        model(lambda _: response).generate([ask("q")], Sampling())
+
+
+def test_an_empty_answer_is_an_answer() -> None:
+    assert model(lambda _: answer(None)).generate([ask("q")], Sampling())[0].text == ""
+
+
+def test_tools_travel_with_their_turns() -> None:
+    calls = '[{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]'
+    assert as_openai(Message("assistant", "", tool_calls=calls))["tool_calls"][0]["id"] == "1"
+    assert as_openai(Message("tool", "4", tool_call_id="1")) == {
+        "role": "tool", "content": "4", "tool_call_id": "1"
+    }  # fmt: skip
+
+
+def test_a_written_key_is_refused() -> None:
+    with pytest.raises(ValidationError, match="does not stand in the project file"):
+        RemoteSpec(base_url="http://here/v1", model="m", api_key="sk-1")
