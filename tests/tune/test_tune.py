@@ -121,6 +121,8 @@ def test_validation_rows_that_are_all_too_long_are_as_good_as_none(tmp_path: Pat
     long = [example("How many?", "Four. " * 60)]
     summary = run(tmp_path, changed(max_refused=0.5), validation=long)
     assert (summary["rows_validation"], summary["validation_loss"]) == (0, None)
+    (history,) = tmp_path.rglob("history.json")
+    assert json.loads(history.read_text(), parse_constant=pytest.fail)["best_loss"] is None
 
 
 def test_nothing_to_learn(tmp_path: Path) -> None:

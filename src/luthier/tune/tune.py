@@ -128,7 +128,10 @@ def tune(
     after = _loop.evaluate(model, held_out, spec, plan) if held_out else math.nan
     save(model, folder / "model")
     ledger.write(folder)
-    (folder / "history.json").write_text(json.dumps(dataclasses.asdict(history)))
+    told = dataclasses.asdict(history)
+    if held_out is None:
+        told["best_loss"] = None  # JSON knows no infinity
+    (folder / "history.json").write_text(json.dumps(told, allow_nan=False))
     (folder / _loop.CHECKPOINT).unlink(missing_ok=True)
     return {
         "objective": spec.objective,
