@@ -61,7 +61,7 @@ def test_errors_come_through_whole_after_the_results_before_them(runner: RunnerS
 
 
 def test_batches_are_taken_only_as_needed() -> None:
-    taken = []
+    taken: list[int] = []
 
     def endless() -> Iterator[list[int]]:
         while True:
