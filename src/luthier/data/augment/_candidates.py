@@ -1,0 +1,200 @@
+"""Each augmenter's candidates for the rows it is given: one ``match`` over all kinds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated, Any, assert_never
+
+from pydantic import Field
+
+from luthier.core.errors import ConfigError
+from luthier.core.progress import Progress
+from luthier.core.records import Example
+from luthier.data.augment._labels import Classify, ScoredLabels
+from luthier.data.augment._neighbours import Encode, Neighbours, find_neighbours
+from luthier.data.augment._random import number_for
+from luthier.data.augment.adversarial import AdversarialAugmenter, attack_texts, robustness
+from luthier.data.augment.back_translation import BackTranslationAugmenter, back_translated
+from luthier.data.augment.characters import CharactersAugmenter, misspelt
+from luthier.data.augment.embeddings import EmbeddingsAugmenter, with_neighbours
+from luthier.data.augment.sentences import SentencesAugmenter, reordered
+from luthier.data.augment.synonyms import (
+    SynonymsAugmenter,
+    read_thesaurus,
+    vocabulary,
+    with_synonyms,
+)
+from luthier.data.augment.words import WordsAugmenter, disturbed
+from luthier.models.generate import Generate
+
+Augmenter = Annotated[
+    AdversarialAugmenter
+    | BackTranslationAugmenter
+    | CharactersAugmenter
+    | EmbeddingsAugmenter
+    | SentencesAugmenter
+    | SynonymsAugmenter
+    | WordsAugmenter,
+    Field(discriminator="kind"),
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Workshop:
+    """What augmenters may use.
+
+    Attributes:
+        base: Folder that relative paths start from.
+        folder: The stage's folder.
+        progress: Shows a bar for each augmenter.
+        seed: Of all choices.
+        per_row: Candidates for each row.
+        keep: Words never altered, in lower case.
+        encode: The encoder.
+        answer: The answering model, if there is one.
+        classify: The user's classifier, if there is one.
+        prompt: What the answering model is asked to get a label.
+        training: All training rows.
+        validation: All validation rows.
+    """
+
+    base: Path
+    folder: Path
+    progress: Progress
+    seed: int
+    per_row: int
+    keep: Collection[str]
+    encode: Encode
+    answer: Generate | None
+    classify: Classify | None
+    prompt: str
+    training: Sequence[Example]
+    validation: Sequence[Example]
+
+
+def make_candidates(
+    augmenter: Augmenter, rows: Sequence[Example], shop: Workshop
+) -> tuple[list[list[str]], dict[str, Any]]:
+    """For each row the texts that may take its question's place, and what else was found out.
+
+    Args:
+        augmenter: Which, with its settings.
+        rows: Training rows.
+        shop: What it may use.
+
+    Returns:
+        As many lists as rows, and the robustness report of an attack, else nothing.
+
+    Raises:
+        ConfigError: The augmenter needs a model that is not there.
+        DataError: A file it needs cannot be read.
+        ResourceError: A program, thesaurus or library is missing.
+    """
+    texts = [row.question for row in rows]
+    number, seed, keep = shop.per_row, shop.seed, shop.keep
+    match augmenter:
+        case CharactersAugmenter():
+            return [misspelt(t, augmenter, number, seed, keep) for t in texts], {}
+        case WordsAugmenter():
+            return [disturbed(t, augmenter, number, seed, keep) for t in texts], {}
+        case SentencesAugmenter():
+            return [reordered(t, augmenter, number, seed, keep) for t in texts], {}
+        case SynonymsAugmenter():
+            path = shop.base / augmenter.path
+            thesaurus = read_thesaurus(path, vocabulary(texts), augmenter.similar)
+            return [with_synonyms(t, augmenter, thesaurus, number, seed, keep) for t in texts], {}
+        case EmbeddingsAugmenter():
+            near = _neighbours(augmenter, texts, shop)
+            return [with_neighbours(t, augmenter, near, number, seed, keep) for t in texts], {}
+        case BackTranslationAugmenter():
+            return back_translated(texts, augmenter, number, seed, shop.answer, keep), {}
+        case AdversarialAugmenter():
+            return _attacked(augmenter, rows, shop)
+        case _:
+            assert_never(augmenter)
+
+
+def scorer(answer: Generate | None, shop_rows: Sequence[Example], prompt: str) -> ScoredLabels:
+    """The answering model as a classifier over the labels of some rows.
+
+    Raises:
+        ConfigError: There is no answering model.
+    """
+    if answer is None:
+        raise ConfigError(
+            "this asks the answering model for labels, and there is none",
+            where="augment",
+            mend="Name a model, or let `judge` be neighbours and `target` classifier.",
+        )
+    return ScoredLabels(answer, sorted({row.label for row in shop_rows if row.label}), prompt)
+
+
+def _attacked(
+    spec: AdversarialAugmenter, rows: Sequence[Example], shop: Workshop
+) -> tuple[list[list[str]], dict[str, Any]]:
+    """Successful attacks on training rows, and how the model held out on both sides."""
+    model = _target(spec, shop)
+    attacked = _some(rows, spec.rows, shop.seed)
+    held_out = _some(shop.validation, spec.rows, shop.seed)
+    texts = [row.question for row in (*attacked, *held_out)]
+    needed = spec.method == "textfooler"
+    near = _neighbours(spec, texts, shop) if needed else Neighbours({})
+    found: dict[str, list[str]] = {}
+    report: dict[str, Any] = {"method": spec.method, "target": spec.target}
+    with shop.progress.task(f"Attacking ({spec.method})", len(texts)) as task:
+        for side, chosen in (("train", attacked), ("validation", held_out)):
+            attacks = attack_texts(
+                [row.question for row in chosen],
+                [row.label for row in chosen],
+                spec,
+                model,
+                near,
+                shop.encode,
+                shop.seed,
+                task.advance,
+                shop.keep,
+            )
+            report[side] = robustness(attacks, shop.seed)
+            if side == "train":
+                pairs = zip(chosen, attacks, strict=True)
+                found = {row.id: [one.found] for row, one in pairs if one.found}
+    return [found.get(row.id, []) for row in rows], {"robustness": report}
+
+
+def _target(spec: AdversarialAugmenter, shop: Workshop) -> Classify:
+    match spec.target:
+        case "answer":
+            return scorer(shop.answer, shop.training, shop.prompt)
+        case "classifier":
+            if shop.classify is None:
+                raise ConfigError(
+                    "there is no classifier to attack",
+                    where="augment.augmenters.target",
+                    mend="Name a classifier, or set `target: answer`.",
+                )
+            return shop.classify
+        case _:
+            assert_never(spec.target)
+
+
+def _neighbours(
+    spec: EmbeddingsAugmenter | AdversarialAugmenter, texts: Sequence[str], shop: Workshop
+) -> Neighbours:
+    questions = dict.fromkeys((*texts, *(row.question for row in shop.training)))
+    return find_neighbours(
+        spec.vectors,
+        list(questions),
+        [row.answer for row in shop.training if not row.label],
+        base=shop.base,
+        folder=shop.folder,
+        seed=shop.seed,
+        encode=shop.encode,
+        number=spec.nearest,
+    )
+
+
+def _some(rows: Sequence[Example], number: int, seed: int) -> list[Example]:
+    labelled = [row for row in rows if row.label]
+    return sorted(labelled, key=lambda row: number_for(seed, "attack", row.id))[:number]

@@ -1,0 +1,105 @@
+"""Word noise: words exchanged, dropped, cut in two or run together.
+
+Swap and deletion are two of the four operations of J. Wei and K. Zou, *EDA: easy data augmentation
+techniques for boosting performance on text classification tasks*, EMNLP 2019, section 2; its
+synonym replacement is the ``synonyms`` augmenter.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+from typing import Literal, assert_never
+
+from pydantic import Field
+
+from luthier.core.spec import Spec
+from luthier.data.augment._pieces import Piece, how_many, join, pieces
+from luthier.data.augment._random import distinct
+
+WordEdit = Literal["swap", "delete", "split", "merge"]
+
+
+class WordsAugmenter(Spec):
+    """Disturbs the order and the borders of words."""
+
+    kind: Literal["words"] = "words"
+    edits: tuple[WordEdit, ...] = Field(default=("swap", "delete"), min_length=1)
+    """One of them is made in each text: ``swap`` exchanges two words, ``delete`` drops words,
+    ``split`` cuts words in two, ``merge`` takes the space between two words away."""
+    rate: float = Field(default=0.1, gt=0.0, lt=1.0)
+    """Share of a text's words that are altered, at least one."""
+
+
+def disturbed(
+    text: str, spec: WordsAugmenter, number: int, seed: int, keep: Collection[str] = ()
+) -> list[str]:
+    """Texts with words exchanged, dropped, split or merged.
+
+    Args:
+        text: Any text.
+        spec: Settings.
+        number: Largest number of texts returned.
+        seed: Another seed, other texts.
+        keep: Words never altered, in lower case.
+    """
+    cut = pieces(text, keep)
+    words = [i for i, p in enumerate(cut) if p.kind == "word"]
+
+    def make(chance: random.Random) -> str | None:
+        return _altered(cut, words, chance.choice(spec.edits), spec.rate, chance)
+
+    return distinct(make, text, number, seed, spec.kind)
+
+
+def _altered(
+    cut: list[Piece], words: list[int], edit: WordEdit, rate: float, chance: random.Random
+) -> str | None:
+    number = how_many(len(words), rate)
+    match edit:
+        case "swap":
+            return _swapped(cut, words, number, chance)
+        case "delete":
+            if len(words) < 2:
+                return None
+            gone = set(chance.sample(words, min(number, len(words) - 1)))
+            return _without(cut, gone)
+        case "split":
+            long = [i for i in words if len(cut[i].text) >= 4]
+            said = [p.text for p in cut]
+            for i in chance.sample(long, min(number, len(long))):
+                at = chance.randrange(2, len(said[i]) - 1)
+                said[i] = f"{said[i][:at]} {said[i][at:]}"
+            return "".join(said)
+        case "merge":
+            gaps = [
+                i + 1
+                for i in words
+                if i + 2 < len(cut) and cut[i + 1].text == " " and cut[i + 2].kind == "word"
+            ]
+            closed = set(chance.sample(gaps, min(number, len(gaps))))
+            return join(p for i, p in enumerate(cut) if i not in closed)
+        case _:
+            assert_never(edit)
+
+
+def _swapped(cut: list[Piece], words: list[int], number: int, chance: random.Random) -> str | None:
+    if len(words) < 2:
+        return None
+    said = [p.text for p in cut]
+    for _ in range(number):
+        one, other = chance.sample(words, 2)
+        said[one], said[other] = said[other], said[one]
+    return "".join(said)
+
+
+def _without(cut: list[Piece], gone: set[int]) -> str:
+    """The text without some words, and without a space that stood beside each."""
+    said = [p.text for p in cut]
+    for i in gone:
+        said[i] = ""
+        if i + 1 < len(cut) and cut[i + 1].text == " ":
+            said[i + 1] = ""
+        elif i and cut[i - 1].text == " ":
+            said[i - 1] = ""
+    return "".join(said)
