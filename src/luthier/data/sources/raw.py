@@ -105,7 +105,7 @@ class RowSource(Spec):
     """Column of the classes, where texts are to be classified."""
     dialect: Literal["auto"] | Dialect = "auto"
     """How the rows are to be understood; ``auto`` recognises each row by its columns."""
-    missing: dict[str, MissingSpec] = {}
+    missing: dict[str, MissingSpec] = Field(default_factory=dict)
     """What is done about values that are missing, by column; other columns stay as they are."""
     missing_markers: tuple[str, ...] = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
     """Texts that count as missing in the columns of ``missing``, besides empty ones and null."""
