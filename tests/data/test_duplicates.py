@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from luthier.data import duplicates
+from luthier.data import _sketch, duplicates
 from luthier.data.batches import Processes
 from luthier.data.duplicates import DuplicatesSpec, find, survivors, words_of
 
@@ -119,7 +119,7 @@ def test_equal_texts_cost_nothing_and_crowds_are_bounded(monkeypatch: pytest.Mon
 def test_a_stream_in_several_processes_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(5)
     texts = [" ".join(draw.choices("ab", k=11)) for _ in range(200)]
-    monkeypatch.setattr(duplicates, "BATCH_CHARACTERS", 1000)
+    monkeypatch.setattr(_sketch, "BATCH_CHARACTERS", 1000)
     alone = find(iter(texts), SPEC)
     spread = find(iter(texts), SPEC, Processes(workers=2))
     assert spread.standing_for.tolist() == alone.standing_for.tolist()

@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ Counts = npt.NDArray[np.int64]
 
 CHUNK_CHARACTERS = 2**18
 """Characters whose words are numbered at once: what fits the processor's caches."""
+BATCH_CHARACTERS = 2**19
+"""Texts are sketched in batches of about so many characters."""
 
 _NOT_WORD = re.compile(r"\W")
 _BASE = 0x9E3779B97F4A7C55
@@ -47,6 +49,19 @@ class Sketch:
     whole: Hashes
 
 
+def batched(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in batches of about ``BATCH_CHARACTERS``; read as a stream."""
+    batch, characters = list[str](), 0
+    for text in texts:
+        batch.append(text)
+        characters += len(text) + 16
+        if characters >= BATCH_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
 def sketch(
     texts: Sequence[str], *, shingle_words: int, min_words: int, bands: int, rows: int
 ) -> Sketch:
@@ -61,7 +76,7 @@ def sketch(
         bands: How many bands.
         rows: MinHash values in a band.
     """
-    shingles, counts = _shingles(*_words(texts), shingle_words, min_words)
+    shingles, counts = shingles_of(texts, shingle_words, min_words)
     filled = np.flatnonzero(counts)
     found = np.zeros((len(texts), bands), dtype=np.uint32)
     whole = np.zeros(len(texts), dtype=np.uint64)
@@ -160,8 +175,15 @@ def _powers(length: int) -> tuple[Hashes, Hashes]:
     return _power_table(max(2 * CHUNK_CHARACTERS, 1 << (length - 1).bit_length()))
 
 
-def _shingles(words: Hashes, counts: Counts, width: int, min_words: int) -> tuple[Shingles, Counts]:
-    """The distinct shingles of each text, sorted, and how many each has."""
+def shingles_of(texts: Sequence[str], width: int, min_words: int) -> tuple[Shingles, Counts]:
+    """The distinct shingles of each text, sorted, one text after the other; how many each has.
+
+    Args:
+        texts: The texts.
+        width: Words in a shingle; a text of fewer is one shingle.
+        min_words: Texts of fewer words get no shingle.
+    """
+    words, counts = _words(texts)
     ends = np.cumsum(counts)
     text_of = np.repeat(np.arange(len(counts)), counts)
     long_enough = counts >= min_words

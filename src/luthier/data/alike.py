@@ -7,15 +7,14 @@ against the promise.
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
+import hashlib
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
 from luthier.core.ledger import Ledger
 from luthier.core.records import Example
+from luthier.data._near import near_pairs
 
 NEAR = 0.8
 """Weighted Jaccard similarity from which two rows count as near-duplicates."""
@@ -62,9 +61,12 @@ def without_likes(examples: Sequence[Example], ledger: Ledger) -> list[Example]:
     """
     test = [e for e in examples if e.side == "test"]
     kept = list(examples)
-    while True:
+    while True:  # fewer rows weigh word pairs otherwise, so what is left is looked at again
         training = [e for e in kept if e.side != "test"]
-        found = {o.other_id: o for o in overlaps(training, test)}
+        found = {training[place].id for *_, place in _near(training, test)}
+        for key in (_prompt, _loose):
+            taken = _keys(test, key)
+            found.update(row.id for row in training if _digest(key(row)) in taken)
         if not found:
             return kept
         for example in training:
@@ -73,43 +75,67 @@ def without_likes(examples: Sequence[Example], ledger: Ledger) -> list[Example]:
         kept = [e for e in kept if e.side == "test" or e.id not in found]
 
 
-def _prompt(example: Example) -> str:
-    return "\n".join(m.content for m in example.prompt if m.role != "system")
-
-
-def _loose(example: Example) -> Shingle:
-    return tuple(words(f"{_prompt(example)}\n{example.answer}"))
-
-
 def overlaps(train: Sequence[Example], test: Sequence[Example]) -> Iterator[Overlap]:
     """Test items alike to a training row, each with the one it is most like.
 
     Rows are alike if the questions (all turns but the system's) are the same, or question and
     answer are but for case and punctuation, or if the weighted Jaccard similarity of their word
     pairs reaches 0.8. Word pairs weigh ln(1 + rows / rows that have it), so questions made from
-    one template are not taken for duplicates on its account. The search is exact: a prefix
-    filter (Chaudhuri, Ganti & Kaushik 2006; Bayardo, Ma & Srikant 2007) skips only pairs that
-    cannot reach the threshold.
+    one template are not taken for duplicates on its account (``_near.near_pairs``).
 
     Args:
         train: Training and validation rows.
         test: Test items.
     """
-    exact = {_prompt(row): row for row in train}
-    loose = {_loose(row): row for row in train}
-    loose.pop((), None)  # rows without words are equal only if they are the same
-    near = _near(train, test)
-    for item in test:
-        row = exact.get(_prompt(item))
-        if row is not None:
+    exact, loose = _last(train, test, _prompt), _last(train, test, _loose)
+    near: dict[int, tuple[float, int]] = {}
+    for similarity, number, place in _near(train, test):
+        near[number] = max(near.get(number, (0.0, -1)), (similarity, place))
+    for number, item in enumerate(test):
+        if (row := exact.get(_digest(_prompt(item)))) is not None:
             yield overlap("same", item, row.id, row.origin)
-            continue
-        row = loose.get(_loose(item))
-        if row is not None:
+        elif (row := loose.get(_digest(_loose(item)))) is not None:
             yield overlap("same but for case and punctuation", item, row.id, row.origin)
-        elif item.id in near:
-            row, similarity = near[item.id]
+        elif number in near:
+            similarity, place = near[number]
+            row = train[place]
             yield overlap("near-duplicate", item, row.id, row.origin, similarity)
+
+
+def _near(train: Sequence[Example], test: Sequence[Example]) -> Iterator[tuple[float, int, int]]:
+    """Similarity, place in test and place in train of all pairs that are near-duplicates."""
+    for number, place, similarity in near_pairs(map(_said, train), map(_said, test), NEAR):
+        yield similarity, number, place
+
+
+def _keys(rows: Iterable[Example], key: Callable[[Example], str]) -> set[bytes]:
+    """What rows must share to be the same; rows without words never are the same but for case."""
+    texts = map(key, rows)
+    return {_digest(text) for text in texts if text or key is _prompt}
+
+
+def _last(
+    train: Sequence[Example], test: Sequence[Example], key: Callable[[Example], str]
+) -> dict[bytes, Example]:
+    """The last training row of each key that a test item has too."""
+    wanted = _keys(test, key)
+    return {digest: row for row in train if (digest := _digest(key(row))) in wanted}
+
+
+def _prompt(example: Example) -> str:
+    return "\n".join(m.content for m in example.prompt if m.role != "system")
+
+
+def _said(example: Example) -> str:
+    return f"{_prompt(example)}\n{example.answer}"
+
+
+def _loose(example: Example) -> str:
+    return " ".join(words(_said(example)))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def overlap(
@@ -117,54 +143,3 @@ def overlap(
 ) -> Overlap:
     """A finding on a test item."""
     return Overlap(kind, item.id, item.origin, other_id, other_origin, similarity, item.question)
-
-
-def _near(train: Sequence[Example], test: Sequence[Example]) -> dict[str, tuple[Example, float]]:
-    """The most similar training row of each test item, where it reaches the threshold."""
-    train_sets = [_shingles(row) for row in train]
-    test_sets = [_shingles(item) for item in test]
-    frequency = Counter(shingle for one in (*train_sets, *test_sets) for shingle in one)
-    rows = len(train_sets) + len(test_sets)
-    weight = {shingle: math.log1p(rows / count) for shingle, count in frequency.items()}
-    holders: defaultdict[Shingle, list[int]] = defaultdict(list)
-    for number, shingles in enumerate(train_sets):
-        for shingle in _prefix(shingles, weight):
-            holders[shingle].append(number)
-    found = {}
-    for item, shingles in zip(test, test_sets, strict=True):
-        candidates = {n for shingle in _prefix(shingles, weight) for n in holders[shingle]}
-        scored = [(_jaccard(shingles, train_sets[n], weight), n) for n in candidates]
-        similarity, best = max(scored, default=(0.0, -1))
-        if similarity >= NEAR:
-            found[item.id] = (train[best], similarity)
-    return found
-
-
-def _shingles(example: Example) -> frozenset[Shingle]:
-    text = _loose(example)
-    return frozenset(itertools.pairwise(text)) or frozenset({text})
-
-
-def _prefix(shingles: Iterable[Shingle], weight: Mapping[Shingle, float]) -> list[Shingle]:
-    """The heaviest shingles, of which two similar rows must share at least one.
-
-    With similarity of at least t, the shared weight is at least t times the weight of either
-    row. So it cannot all lie in a row's lightest shingles that together weigh less than that.
-    """
-    ordered = sorted(shingles, key=lambda s: (-weight[s], s))
-    rest = sum(weight[s] for s in ordered)
-    needed = NEAR * rest - 1e-9
-    prefix = []
-    for shingle in ordered:
-        if rest < needed:
-            break
-        prefix.append(shingle)
-        rest -= weight[shingle]
-    return prefix
-
-
-def _jaccard(
-    first: frozenset[Shingle], second: frozenset[Shingle], weight: Mapping[Shingle, float]
-) -> float:
-    shared = sum(weight[s] for s in first & second)
-    return shared / sum(weight[s] for s in first | second)

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from luthier.core.progress import Progress, Quiet
 from luthier.core.spec import Spec
-from luthier.data._sketch import Shingles, Sketch, sketch
+from luthier.data._sketch import Shingles, Sketch, batched, sketch
 from luthier.data.batches import Embedded, RunnerSpec, map_batches
 
 MOST_SURVIVORS = 64
@@ -34,8 +34,6 @@ little apart; the other bands still find them."""
 MOST_COMPARED = 64
 """Texts one text is compared with, those first that share the most bands."""
 HERE = Embedded()
-BATCH_CHARACTERS = 2**19
-"""Texts are sketched in batches of about so many characters."""
 
 _WORD = re.compile(r"\w+")
 
@@ -114,7 +112,7 @@ def find(
     )
     batches = map_batches(
         sketched,
-        _batched(texts),
+        batched(texts),
         runner=runner,
         progress=progress or Quiet(),
         title="Looking for near-duplicates",
@@ -140,18 +138,6 @@ class _Collected:
     counts: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
     whole: npt.NDArray[np.uint64]
-
-
-def _batched(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch, characters = list[str](), 0
-    for text in texts:
-        batch.append(text)
-        characters += len(text) + 16
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _collect(sketches: Iterable[Sketch], file: IO[bytes], bands: int) -> _Collected:
