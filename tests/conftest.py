@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # One thread: sums are added in the same order everywhere, so seeded losses repeat. This must be
 # set before numpy or torch is imported, hence here and not in a fixture.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+settings.register_profile("house", deadline=None)  # a busy machine is not a defect
+settings.load_profile("house")
 
 _LOCAL_NAMES = {"", "localhost", "::1", "::", "0.0.0.0"}
 
