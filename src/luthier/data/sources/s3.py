@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self, assert_never
+from typing import Any, Literal, NoReturn, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -26,38 +26,12 @@ from luthier.core.progress import Progress, track
 from luthier.core.records import Document
 from luthier.core.secrets import Secret, SecretUrl, redact, reveal, reveal_url
 from luthier.core.spec import Spec, digest_of, runtime
-from luthier.data.sources.csv import CsvSource, read_csv
-from luthier.data.sources.jsonl import JsonlSource, read_jsonl
+from luthier.data.sources._objects import ObjectsSpec, TextObjects, read_rows
 from luthier.data.sources.raw import Raw
-from luthier.data.sources.text import TextSource, read_text
+from luthier.data.sources.text import read_text
 
 _CHUNK_BYTES = 1 << 20
 _ATTEMPTS = 3
-
-
-class CsvObjects(CsvSource):
-    """The objects are CSV files: the settings of a ``csv`` source, without its path."""
-
-    path: Literal[""] = ""
-    """Given by the bucket's keys."""
-
-
-class JsonlObjects(JsonlSource):
-    """The objects hold one JSON object a line: the settings of ``jsonl``, without its path."""
-
-    path: Literal[""] = ""
-    """Given by the bucket's keys."""
-
-
-class TextObjects(TextSource):
-    """The objects are texts: the settings of a ``text`` source, without its paths."""
-
-    paths: tuple[str, ...] = Field(default=(), max_length=0)
-    """Given by the bucket's keys."""
-
-
-RowObjects = CsvObjects | JsonlObjects
-ObjectsSpec = Annotated[RowObjects | TextObjects, Field(discriminator="kind")]
 
 
 class S3Source(Spec):
@@ -153,7 +127,7 @@ def read_s3(source: S3Source, ledger: Ledger, progress: Progress, cache: Path) -
         raise TypeError("read_s3_texts reads texts")
     for fetched in fetch_s3(source, ledger, progress, cache):
         with _told_of(fetched, ledger) as own:
-            for raw in _read_rows(form, fetched.path, own, progress):
+            for raw in read_rows(form, fetched.path, own, progress):
                 yield Raw(raw.values, _renamed(raw.origin, fetched))
 
 
@@ -218,18 +192,6 @@ def fetch_s3(source: S3Source, ledger: Ledger, progress: Progress, cache: Path) 
         Fetched(f"s3://{source.bucket}/{one.key}", path)
         for one, path in zip(found, done, strict=True)
     ]
-
-
-def _read_rows(form: RowObjects, path: Path, ledger: Ledger, progress: Progress) -> Iterator[Raw]:
-    match form:
-        case CsvObjects():
-            csv_source = form.model_copy(update={"path": path.name})
-            return read_csv(csv_source, path.parent, ledger, progress)
-        case JsonlObjects():
-            jsonl_source = form.model_copy(update={"path": path.name})
-            return read_jsonl(jsonl_source, path.parent, ledger, progress)
-        case _:
-            assert_never(form)
 
 
 @contextlib.contextmanager
