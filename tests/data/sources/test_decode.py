@@ -78,7 +78,7 @@ def test_known_encodings(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["klingon", "base64", "cp037", ""])
 def test_unknown_encodings(name: str) -> None:
-    with pytest.raises(ValueError, match="no encoding is called|does not hold text by lines"):
+    with pytest.raises(ValueError, match=r"no encoding is called|does not hold text by lines"):
         known(name)
 
 

@@ -55,7 +55,7 @@ def test_packed_files_whole_and_cut_off(tmp_path: Path, ending: str) -> None:
     assert (len(rows), rows[-1].origin) == (3000, f"r.jsonl{ending}:3000")
     with pytest.raises(DataError, match="damaged or cut off"):
         _read(tmp_path, pack(plain)[:-200], f"r.jsonl{ending}")
-    with pytest.raises(DataError, match="damaged or cut off|cannot read"):
+    with pytest.raises(DataError, match="damaged or cut off"):
         _read(tmp_path, b"plain text, not packed", f"r.jsonl{ending}")
 
 

@@ -67,8 +67,7 @@ def _rows(source: ExcelSource, name: str, path: Path) -> Iterator[Raw]:
     sheet = _sheet(source, path)
     names: list[str] | None = None
     found = False
-    first = sheet.start[0] + 1 if sheet.start is not None else 1
-    for row, cells in enumerate(sheet.iter_rows(), start=first):
+    for row, cells in enumerate(sheet.iter_rows(), start=1):
         values = [_value(cell) for cell in cells]
         if not any(value is not None for value in values):
             continue
