@@ -137,3 +137,23 @@ def test_foreign_ids_and_empty_rows_are_refused() -> None:
         trained(2).nll(np.array([0, -1]), np.array([0, 2]))
     with pytest.raises(ModelError, match="two tokens"):
         train(np.array([1, 2]), np.array([0, 1, 2]), end=END, vocab_size=SIZE)
+
+
+@pytest.mark.parametrize("order", [2, 3, 4])
+def test_perplexity_is_nltks(order: int) -> None:
+    lm = pytest.importorskip("nltk.lm")
+    from nltk.util import everygrams
+
+    rows = [[str(t) for t in row[1:]] for row in corpus() if len(row) > 1 and END not in row[1:]]
+    padded = [["<s>"] * (order - 1) + row + ["</s>"] for row in rows]
+    theirs = lm.KneserNeyInterpolated(order, discount=0.3)
+    theirs.fit([everygrams(row, max_len=order) for row in padded], [t for r in padded for t in r])
+    tokens, starts = laid([[END, *map(int, row), END] for row in rows])
+    ours = train(tokens, starts, end=END, vocab_size=SIZE, order=order, discount=0.3)
+    losses = iter(ours.nll(tokens, starts) / math.log(2))
+    # from three words on, nltk counts "<s> <s>" as one more pair that a word can follow
+    near = 1e-9 if order == 2 else 1e-3
+    for row in padded[:20]:
+        for at in range(order - 1, len(row)):
+            context = row[at - order + 1 : at]
+            assert next(losses) == pytest.approx(-theirs.logscore(row[at], context), rel=near)

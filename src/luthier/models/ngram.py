@@ -112,7 +112,15 @@ class Ngram:
             yield level, context, gram
 
 
-def train(ids: AnyInts, starts: Ints, *, end: int, vocab_size: int, order: int = 4) -> Ngram:
+def train(
+    ids: AnyInts,
+    starts: Ints,
+    *,
+    end: int,
+    vocab_size: int,
+    order: int = 4,
+    discount: float | None = None,
+) -> Ngram:
     """Count n-grams and work out their discounts.
 
     Args:
@@ -122,6 +130,9 @@ def train(ids: AnyInts, starts: Ints, *, end: int, vocab_size: int, order: int =
         vocab_size: Ids are below this.
         order: Longest n-gram, in tokens, at least 1. Ten million tokens at order 4 take about a
             gigabyte while counting.
+        discount: One discount for all counts of n-grams longer than one, and none for single
+            tokens: interpolated Kneser-Ney as first published (Kneser & Ney 1995). By default three
+            for each length, worked out from the counts.
 
     Raises:
         ModelError: An id is not in the vocabulary, or no row has a token to predict.
@@ -143,7 +154,11 @@ def train(ids: AnyInts, starts: Ints, *, end: int, vocab_size: int, order: int =
     levels: list[_Level] = []
     for length in range(order, 0, -1):
         contexts = len(keys[length - 2]) if length > 1 else 1
-        levels.append(_level(keys[length - 1], counts, contexts, vocab_size))
+        if discount is None:
+            taken = discounts(counts)
+        else:
+            taken = (discount,) * 3 if length > 1 else (0.0,) * 3
+        levels.append(_level(keys[length - 1], counts, taken, contexts, vocab_size))
         if length > 1:
             # below the longest, what counts is how many different tokens an n-gram follows
             shorter = np.zeros(len(counts), dtype=np.int64)
@@ -175,8 +190,10 @@ def discounts(counts: Ints) -> tuple[float, float, float]:
     return first, second, more
 
 
-def _level(keys: Ints, counts: Ints, contexts: int, vocab_size: int) -> _Level:
-    taken = np.array([0.0, *discounts(counts)])[np.minimum(counts, 3)]
+def _level(
+    keys: Ints, counts: Ints, discount: tuple[float, ...], contexts: int, vocab_size: int
+) -> _Level:
+    taken = np.array([0.0, *discount])[np.minimum(counts, 3)]
     context = keys // vocab_size
     totals = np.bincount(context, weights=counts, minlength=contexts)
     left = np.bincount(context, weights=taken, minlength=contexts).astype(np.float64)
