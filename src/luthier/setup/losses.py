@@ -226,9 +226,7 @@ def classification_loss(logits: Tensor, targets: Tensor, terms: Terms) -> Tensor
     return loss.sum() / of_row.sum()
 
 
-def decide(
-    probabilities: npt.NDArray[np.floating[Any]], terms: Terms
-) -> npt.NDArray[np.intp]:
+def decide(probabilities: npt.NDArray[np.floating[Any]], terms: Terms) -> npt.NDArray[np.intp]:
     """The label to predict for each row: the likeliest, or with costs that of least expected cost.
 
     Args:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 def balanced(counts: Mapping[str, int]) -> dict[str, float]:
     """Weights inverse to frequency: ``n / (k * n_c)`` (King & Zeng 2001).
 
-    What scikit-learn calls "balanced". All classes together then weigh the same, and the average row weighs 1.
+    What scikit-learn calls "balanced": every class as a whole then weighs the same, and the
+    average row weighs 1.
 
     Args:
         counts: Rows of each class, each above 0.

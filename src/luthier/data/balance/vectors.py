@@ -60,7 +60,7 @@ def read_vectors(path: Path) -> VectorRows:
         DataError: The file is missing or damaged, or its arrays don't fit together.
     """
     try:
-        with np.load(path, allow_pickle=False) as found:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
             rows = VectorRows(
                 vectors=found["vectors"].astype(np.float32),
                 labels=tuple(found["labels"].tolist()),
