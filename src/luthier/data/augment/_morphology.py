@@ -85,9 +85,13 @@ def lemmas(word: str) -> list[tuple[str, Ending]]:
         found.append((word[:-3] + "y", "ed"))
     elif word.endswith("ed") and len(word) > 4:
         found += [(stem, "ed") for stem in _stems(word[:-2])]
-    if word.endswith("ing") and len(word) > 5:
+    if word.endswith("ing") and len(word) > 4:
         found += [(stem, "ing") for stem in _stems(word[:-3])]
-    return [(lemma, ending) for lemma, ending in found if inflected(lemma, ending) == word]
+    return [
+        (lemma, ending)
+        for lemma, ending in found
+        if inflected(lemma, ending) == word and (not ending or _VOWELS & set(lemma))
+    ]
 
 
 def inflected(lemma: str, ending: Ending) -> str:

@@ -96,10 +96,12 @@ def _swapped(cut: list[Piece], words: list[int], number: int, chance: random.Ran
 def _without(cut: list[Piece], gone: set[int]) -> str:
     """The text without some words, and without a space that stood beside each."""
     said = [p.text for p in cut]
-    for i in gone:
+    for i in sorted(gone):
         said[i] = ""
         if i + 1 < len(cut) and cut[i + 1].text == " ":
             said[i + 1] = ""
-        elif i and cut[i - 1].text == " ":
-            said[i - 1] = ""
-    return "".join(said)
+            continue
+        before = next((j for j in range(i - 1, -1, -1) if said[j]), None)
+        if before is not None and said[before] == " ":
+            said[before] = ""
+    return "".join(said).strip(" ,;:")
