@@ -1,0 +1,189 @@
+"""What labelling functions and models say of all items: probabilities, and labels sure enough."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, assert_never
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from luthier.core.errors import ConfigError
+from luthier.core.ledger import Ledger
+from luthier.core.progress import Progress
+from luthier.core.spec import Spec
+from luthier.data.annotate.autolabel import EncoderLabels, ModelLabels, by_encoder, by_model
+from luthier.data.annotate.functions import FunctionSpec, apply, report, sure
+from luthier.data.annotate.items import Item
+from luthier.data.annotate.label_model import ABSTAIN, fit, majority
+from luthier.models.encode import Vectors
+from luthier.models.generate import Generate
+
+Reals = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+AutomaticSpec = Annotated[ModelLabels | EncoderLabels, Field(discriminator="kind")]
+
+
+class FunctionsSpec(Spec):
+    """Labelling functions and how their votes become one label."""
+
+    functions: tuple[FunctionSpec, ...] = Field(min_length=1)
+    """Each names a label or abstains."""
+    model: Literal["majority", "accuracies", "confusions"] = "accuracies"
+    """`majority` counts votes; `accuracies` weighs them by how right each function seems to be;
+    `confusions` learns for each which labels it mistakes for which, and needs many rows."""
+    min_confidence: float = Field(default=0.7, ge=0.0, le=1.0)
+    """Rows whose label is less probable than this get none from functions."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Means:
+    """What labelling may need.
+
+    Attributes:
+        base: Folder that relative paths start from.
+        seed: Of whatever is drawn.
+        ledger: Gets a line where a function or a model fails on a row.
+        progress: Shows bars.
+        vectors: Of all items, where the settings ask for an encoder.
+        answer: A model, where one was given.
+    """
+
+    base: Path
+    seed: int
+    ledger: Ledger
+    progress: Progress
+    vectors: Vectors | None
+    answer: Generate | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Guess:
+    """What functions or a model say.
+
+    Attributes:
+        probabilities: [items, labels]; zeros where nothing is said.
+        best: [items]: number of the label, -1 where none is sure enough.
+        confidence: [items]: of the likeliest label, 0 to 1.
+    """
+
+    probabilities: Reals
+    best: Whole
+    confidence: Reals
+
+
+def by_functions(
+    spec: FunctionsSpec, names: Sequence[str], items: Sequence[Item], known: Whole, means: Means
+) -> tuple[Guess, dict[str, Any]]:
+    """Let functions vote and bring their votes together.
+
+    Args:
+        spec: Settings.
+        names: The scheme's labels.
+        items: What to label.
+        known: [items] of label numbers, -1 where unknown.
+        means: What functions may need.
+
+    Returns:
+        The guess, and a report as plain JSON.
+    """
+    votes = apply(
+        spec.functions,
+        items,
+        names,
+        means.base,
+        means.ledger,
+        means.progress,
+        known=known,
+        seed=means.seed,
+        vectors=means.vectors,
+        answer=means.answer,
+    )
+    chances = majority(votes, len(names))
+    told: dict[str, Any] = {"majority_accuracy": _accuracy(chances, known)}
+    if spec.model != "majority":
+        model, chances = fit(votes, len(names), form=spec.model)
+        told |= {
+            "accuracy": _accuracy(chances, known),
+            "function_accuracies": [round(float(a), 4) for a in model.accuracies],
+            "balance": [round(float(b), 4) for b in model.balance],
+            "iterations": model.iterations,
+        }
+    most = chances.max(axis=1)
+    clear = (chances >= most[:, None] - 1e-9).sum(axis=1) == 1
+    enough = clear & (most > 0) & (most >= spec.min_confidence)
+    best = np.where(enough, chances.argmax(axis=1), ABSTAIN)
+    table = [one.plain() for one in report(votes, spec.functions, names, known)]
+    return Guess(chances, best, most), {"functions": table, "label_model": told}
+
+
+def by_automatic(
+    spec: AutomaticSpec,
+    names: Sequence[str],
+    items: Sequence[Item],
+    known: Whole,
+    wanted: Whole,
+    means: Means,
+) -> tuple[Guess, dict[str, Any]]:
+    """Let a model or a classifier label.
+
+    Args:
+        spec: Settings.
+        names: The scheme's labels.
+        items: All items.
+        known: [items] of label numbers, -1 where unknown.
+        wanted: Numbers of the items it is asked about.
+        means: What it needs.
+
+    Returns:
+        The guess (zeros where it wasn't asked), and a report as plain JSON.
+
+    Raises:
+        ConfigError: What it needs was not given.
+    """
+    match spec:
+        case ModelLabels():
+            if means.answer is None:
+                raise ConfigError("annotation asks for a model, and none was given")
+            asked = [items[i] for i in wanted]
+            found = by_model(
+                asked,
+                known[wanted],
+                names,
+                spec,
+                means.answer,
+                means.seed,
+                means.ledger,
+                means.progress,
+            )
+        case EncoderLabels():
+            if means.vectors is None:
+                raise ConfigError("annotation asks for an encoder, and none was given")
+            found = by_encoder(means.vectors[wanted], known[wanted], len(names), spec, means.seed)
+        case _:
+            assert_never(spec)
+    probabilities = np.zeros((len(items), len(names)))
+    best, confidence = np.full(len(items), ABSTAIN), np.zeros(len(items))
+    probabilities[wanted] = found.probabilities
+    best[wanted], confidence[wanted] = sure(found, spec), found.confidence
+    told = {
+        "asked": len(wanted),
+        "labelled": found.labelled,
+        "accuracy": found.accuracy,
+        "ece_before": found.ece_before,
+        "ece_after": found.ece_after,
+        "temperature": found.temperature,
+    }
+    return Guess(probabilities, best, confidence), {"automatic": told}
+
+
+def _accuracy(chances: Reals, known: Whole) -> float | None:
+    """Share of rows with votes whose known label is the likeliest; None if there are none."""
+    rows = np.flatnonzero((known >= 0) & (chances.max(axis=1, initial=0) > 0))
+    if not len(rows):
+        return None
+    return round(float((chances[rows].argmax(axis=1) == known[rows]).mean()), 4)

@@ -1,0 +1,308 @@
+"""Annotate: merge labels by people, by labelling functions and by a model into the rows.
+
+Reads what cleaning wrote and fills a folder with the same three tables, ``queue.parquet`` (what
+people should label next), ``labelled.parquet`` (who labelled which row, how surely) and
+``annotate.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator
+
+from luthier.core.errors import ConfigError
+from luthier.core.ledger import Ledger
+from luthier.core.progress import Progress
+from luthier.core.records import Document, Example, read_table, write_table
+from luthier.core.spec import Spec, digest_file, digest_of
+from luthier.data.annotate import query
+from luthier.data.annotate._filled import Scheme, read_utf8
+from luthier.data.annotate._guess import (
+    AutomaticSpec,
+    FunctionsSpec,
+    Guess,
+    Means,
+    by_automatic,
+    by_functions,
+)
+from luthier.data.annotate._merge import (
+    By,
+    Encode,
+    Given,
+    best_guess,
+    label_rows,
+    merge,
+    queue_of,
+)
+from luthier.data.annotate.adjudicate import Resolve, Resolved, disagreements, reliability, resolve
+from luthier.data.annotate.agreement import Level, agreement
+from luthier.data.annotate.autolabel import EncoderLabels
+from luthier.data.annotate.functions import EncoderFunction, PythonFunction
+from luthier.data.annotate.items import Item, items_of
+from luthier.data.annotate.label_model import ABSTAIN
+from luthier.data.annotate.labels import Label, read_labels, votes_of
+from luthier.data.annotate.query import Queued, QueueSpec
+from luthier.data.annotate.tasks import NAME
+from luthier.models.encode import Vectors
+from luthier.models.generate import Generate
+
+ANNOTATE_VERSION = 1
+
+Whole = npt.NDArray[np.int64]
+
+
+class PeopleSpec(Spec):
+    """Who labels, where their labels are kept, and how they become one."""
+
+    labels: str = "annotation/labels.parquet"
+    """Where saved labels stand, relative to the project file."""
+    annotators: tuple[Annotated[str, Field(pattern=NAME)], ...] = ()
+    """Who labels; one file is exported for each."""
+    overlap: int = Field(default=1, ge=1)
+    """How many annotators label each row; agreement needs two."""
+    resolve: Resolve = "majority"
+    """How several labels become one: `majority`, or `dawid-skene` (weighted by reliability)."""
+    adjudicator: Annotated[str, Field(pattern=NAME)] = "adjudicator"
+    """Who decides where annotators disagree; their label wins."""
+    level: Level = "nominal"
+    """Scale of the labels for Krippendorff's alpha: `nominal`, `ordinal` (in the order of
+    `labels`) or `interval` (labels are numbers)."""
+
+
+class AnnotateSpec(Spec):
+    """What rows may be labelled with, and by whom."""
+
+    labels: tuple[str, ...] = Field(min_length=2)
+    """All labels, in their order where they have one."""
+    guidelines: str = ""
+    """A text file that tells annotators how to decide, relative to the project file."""
+    people: PeopleSpec = PeopleSpec()
+    """Labels by people."""
+    functions: FunctionsSpec | None = None
+    """Labels by labelling functions; none if null."""
+    automatic: AutomaticSpec | None = None
+    """Labels by a model or by a classifier on the encoder; none if null."""
+    order: tuple[Literal["functions", "automatic"], ...] = ("functions", "automatic")
+    """Whose label counts first where people gave none."""
+    queue: QueueSpec = QueueSpec()
+    """Which rows people should label next."""
+    unlabelled: Literal["keep", "refuse"] = "keep"
+    """Whether texts without a label stay documents, or are left out with a line in the ledger."""
+    max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Largest share of refused rows that is not an error."""
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        folded = [" ".join(label.split()).casefold() for label in labels]
+        if "" in folded:
+            raise ValueError("a label is empty")
+        if twice := [x for x, n in zip(labels, folded, strict=True) if folded.count(n) > 1]:
+            raise ValueError(f"labels must differ by more than case and spaces: {twice}")
+        return labels
+
+    @field_validator("order")
+    @classmethod
+    def _once(cls, order: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(order)) < len(order):
+            raise ValueError("each may come once")
+        return order
+
+
+def scheme_of(spec: AnnotateSpec, base: Path) -> Scheme:
+    """Labels and guidelines as ``export_tasks`` wants them.
+
+    Raises:
+        DataError: The guidelines cannot be read.
+    """
+    return Scheme(spec.labels, read_utf8(base / spec.guidelines) if spec.guidelines else "")
+
+
+def annotate_digest(spec: AnnotateSpec, base: Path) -> str:
+    """A digest of what else decides the labels: those saved by people, and Python functions."""
+    files = [base / spec.people.labels]
+    for one in spec.functions.functions if spec.functions else ():
+        if isinstance(one, PythonFunction):
+            files.append(base / one.function.rpartition(":")[0])
+    return digest_of([digest_file(path) if path.is_file() else "" for path in files])
+
+
+def needs_encoder(spec: AnnotateSpec) -> bool:
+    """Whether any setting asks for vectors."""
+    functions = spec.functions.functions if spec.functions else ()
+    return (
+        isinstance(spec.automatic, EncoderLabels)
+        or any(isinstance(one, EncoderFunction) for one in functions)
+        or (spec.queue.size > 0 and spec.queue.strategy in query.NEEDS_VECTORS)
+    )
+
+
+def annotate(
+    spec: AnnotateSpec,
+    cleaned: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    base: Path,
+    seed: int,
+    encode: Encode | None = None,
+    answer: Generate | None = None,
+) -> dict[str, Any]:
+    """Give rows their labels: people's first, then in the order the settings say.
+
+    A labelled document becomes an example whose answer is the label; an example without label
+    gets one beside its answer. Rows on which people disagree wait for the adjudicator.
+
+    Args:
+        spec: The stage's settings.
+        cleaned: A folder with ``documents.parquet`` and ``rows.parquet``.
+        folder: Where the tables go.
+        progress: Told what is being done.
+        base: Folder that relative paths start from.
+        seed: Of folds, bootstrap samples and the queue.
+        encode: Turns texts into vectors, where the settings ask for an encoder.
+        answer: A model, where the settings ask for one.
+
+    Returns:
+        Counts, agreement, what functions and model are worth, and seconds, as plain JSON.
+
+    Raises:
+        ConfigError: The settings ask for an encoder or a model that wasn't given.
+        DataError: A user's file cannot be used.
+        LeakageError: More rows were refused than ``max_refused`` allows.
+    """
+    started = time.monotonic()
+    ledger = Ledger()
+    documents = read_table(cleaned / "documents.parquet", Document)
+    rows = read_table(cleaned / "rows.parquet", Example)
+    items = items_of(documents, rows)
+    means = Means(base, seed, ledger, progress, _vectors(spec, items, encode), answer)
+    given, queue, told = _label(spec, items, means, encode)
+    kept, labelled = label_rows(documents, rows, given, spec.unlabelled, ledger)
+    ledger.check(
+        rows_in=len(documents) + len(rows),
+        rows_out=len(kept) + len(labelled),
+        limit=spec.max_refused,
+        stage="annotate",
+    )
+    _write(folder, kept, labelled, queue, given)
+    ledger.write(folder)
+    summary = {
+        "documents": len(kept),
+        "rows": len(labelled),
+        **_told(given, queue, ledger),
+        **told,
+        "seconds": round(time.monotonic() - started, 2),
+    }
+    text = json.dumps(summary, indent=2, ensure_ascii=False)
+    (folder / "annotate.json").write_text(text, encoding="utf-8")
+    return summary
+
+
+def _label(
+    spec: AnnotateSpec, items: Sequence[Item], means: Means, encode: Encode | None
+) -> tuple[dict[str, Given], list[Queued], dict[str, Any]]:
+    """Labels, the queue, and what is told of people, functions and model."""
+    saved = read_labels(means.base / spec.people.labels)
+    rules = spec.people
+    people = resolve(saved, spec.labels, how=rules.resolve, adjudicator=rules.adjudicator)
+    known = _known(items, people, spec.labels)
+    guesses, told = _guesses(spec, items, known, people, means)
+    given = merge(items, people, guesses, spec.order, spec.labels)
+    guess = best_guess(guesses)
+    queue = queue_of(
+        spec.queue, items, given, people, guess, spec.labels, means.vectors, encode, means.seed
+    )
+    return given, queue, {"people": _people(spec, items, saved, means.seed), **told}
+
+
+def _write(
+    folder: Path,
+    documents: Sequence[Document],
+    rows: Sequence[Example],
+    queue: Sequence[Queued],
+    given: Mapping[str, Given],
+) -> None:
+    write_table(folder / "documents.parquet", documents, Document)
+    write_table(folder / "rows.parquet", rows, Example)
+    write_table(folder / query.FILE_NAME, queue, Queued)
+    write_table(folder / "labelled.parquet", given.values(), Given)
+
+
+def _told(given: Mapping[str, Given], queue: Sequence[Queued], ledger: Ledger) -> dict[str, Any]:
+    """Counts for the summary."""
+    return {
+        "labelled": dict(Counter(g.by for g in given.values())),
+        "labels": dict(Counter(g.label for g in given.values()).most_common()),
+        "queue": {"strategy": queue[0].strategy if queue else "", "rows": len(queue)},
+        "refused": ledger.refused,
+        "reasons": ledger.reasons(),
+        "changed": ledger.reasons("changed"),
+    }
+
+
+def _known(items: Sequence[Item], people: dict[str, Resolved], names: Sequence[str]) -> Whole:
+    """Number of the label that people or the source gave each item, -1 if none."""
+    place = {name: i for i, name in enumerate(names)}
+    said = (people[i.id].label if i.id in people else i.label for i in items)
+    return np.array([place.get(label, ABSTAIN) for label in said], dtype=np.int64)
+
+
+def _vectors(spec: AnnotateSpec, items: Sequence[Item], encode: Encode | None) -> Vectors | None:
+    if not needs_encoder(spec) or not items:
+        return None
+    if encode is None:
+        raise ConfigError("annotation asks for an encoder, and none was given")
+    return encode([item.text for item in items])
+
+
+def _guesses(
+    spec: AnnotateSpec,
+    items: Sequence[Item],
+    known: Whole,
+    people: dict[str, Resolved],
+    means: Means,
+) -> tuple[dict[By, Guess], dict[str, Any]]:
+    """What functions and model say, and what is told of them."""
+    guesses: dict[By, Guess] = {}
+    told: dict[str, Any] = {}
+    settled = np.array([i.id in people or bool(i.label) for i in items], dtype=bool)
+    if spec.functions is not None and items:
+        found, more = by_functions(spec.functions, spec.labels, items, known, means)
+        guesses["functions"] = found
+        told |= more
+        if spec.order[:1] == ("functions",):
+            settled |= found.best >= 0
+    if spec.automatic is not None and items:
+        wanted = np.flatnonzero(~settled | (known >= 0))  # the known calibrate
+        found, more = by_automatic(spec.automatic, spec.labels, items, known, wanted, means)
+        guesses["automatic"] = found
+        told |= more
+    return guesses, told
+
+
+def _people(
+    spec: AnnotateSpec, items: Sequence[Item], saved: Sequence[Label], seed: int
+) -> dict[str, Any]:
+    """What is told of people's labels."""
+    ids = {item.id for item in items}
+    here = [s for s in saved if s.row_id in ids and (not s.label or s.label in spec.labels)]
+    adjudicator = spec.people.adjudicator
+    votes = votes_of(here, without=adjudicator)
+    found = agreement(votes, spec.labels, level=spec.people.level, seed=seed)
+    return {
+        "labels": len(here),
+        "of_rows_not_here": sum(s.row_id not in ids for s in saved),
+        "not_in_the_scheme": sum(bool(s.label) and s.label not in spec.labels for s in saved),
+        "agreement": [one.plain() for one in found],
+        "reliability": reliability([s for s in here if s.annotator != adjudicator], spec.labels),
+        "disagreements": len(disagreements(items, here, adjudicator)),
+    }

@@ -1,0 +1,164 @@
+"""From several uncertain votes to one label with a probability: vote counts, and EM.
+
+``fit`` estimates how good each voter is without knowing any true label, from how voters agree
+with each other, by expectation maximisation on a naive Bayes model: given the true label, voters
+are independent. Confusion tables: A. P. Dawid, A. M. Skene, *Maximum likelihood estimation of
+observer error-rates using the EM algorithm*, 1979. One accuracy for each labelling function that
+may abstain: A. Ratner et al., *Data programming*, 2016, section 2; *Training complex models with
+multi-task weak supervision*, 2019. All of it is deterministic.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.int16]
+Reals = npt.NDArray[np.float64]
+Form = Literal["accuracies", "confusions"]
+
+ABSTAIN = -1
+_PRIOR_ACCURACY = 0.7  # what a voter is taken for before it has said anything
+_PRIOR_WEIGHT = 5.0  # as many votes as the prior is worth
+_SMOOTHING = 0.5  # of a cell of a confusion table
+_TINY = 1e-12
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LabelModel:
+    """What was learnt about the voters.
+
+    Attributes:
+        balance: [labels]: share of each label among the rows with votes.
+        accuracies: [voters]: how often each is right when it votes.
+        tables: [voters, true label, vote] of probabilities, the last vote being to abstain;
+            None where each voter has but one accuracy.
+        iterations: Rounds until the probabilities stood still.
+    """
+
+    balance: Reals
+    accuracies: Reals
+    tables: Reals | None
+    iterations: int
+
+
+def majority(votes: Matrix, labels: int) -> Reals:
+    """Share of each label among a row's votes; zeros where all abstain.
+
+    Args:
+        votes: [rows, voters] of label numbers, -1 to abstain.
+        labels: How many labels there are.
+
+    Returns:
+        [rows, labels].
+    """
+    counts = np.zeros((len(votes), labels))
+    for column in votes.T:
+        voted = column >= 0
+        counts[np.flatnonzero(voted), column[voted]] += 1
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+
+def fit(
+    votes: Matrix,
+    labels: int,
+    *,
+    form: Form = "accuracies",
+    abstaining_tells: bool = True,
+    balance: Reals | None = None,
+    rounds: int = 200,
+    tolerance: float = 1e-6,
+) -> tuple[LabelModel, Reals]:
+    """Estimate voters and labels together.
+
+    Args:
+        votes: [rows, voters] of label numbers, -1 to abstain.
+        labels: How many labels there are.
+        form: ``accuracies``: one for each voter, errors spread evenly over the other labels.
+            ``confusions``: a table for each voter; it needs many rows.
+        abstaining_tells: In confusion tables, whether to abstain is a vote like others, as it is
+            for functions that know one label only. False for people who weren't asked.
+        balance: Share of each label where it is known; else it is estimated.
+        rounds: Most rounds of EM.
+        tolerance: Largest change of a probability that ends it.
+
+    Returns:
+        The model, and [rows, labels] of probabilities; zeros where all voters abstain.
+    """
+    active = np.flatnonzero((votes >= 0).any(axis=1))
+    told = votes[active]
+    belief = majority(told, labels)
+    model = _maximise(told, belief, form, abstaining_tells, balance, 0)
+    for done in range(1, rounds + 1):
+        before = belief
+        belief = _expect(told, model, labels, abstaining_tells)
+        model = _maximise(told, belief, form, abstaining_tells, balance, done)
+        if not len(belief) or np.abs(belief - before).max() < tolerance:
+            break
+    probabilities = np.zeros((len(votes), labels))
+    probabilities[active] = belief
+    return model, probabilities
+
+
+def _maximise(
+    votes: Matrix,
+    belief: Reals,
+    form: Form,
+    abstaining_tells: bool,
+    balance: Reals | None,
+    done: int,
+) -> LabelModel:
+    """The voters that fit best to what is believed of the labels."""
+    labels = belief.shape[1]
+    if balance is None:
+        balance = (belief.sum(axis=0) + 1) / (len(belief) + labels)
+    accuracies = np.array([_accuracy(column, belief) for column in votes.T])
+    match form:
+        case "accuracies":
+            return LabelModel(balance, accuracies, None, done)
+        case "confusions":
+            tables = np.array([_table(column, belief, abstaining_tells) for column in votes.T])
+            return LabelModel(balance, accuracies, tables.reshape(-1, labels, labels + 1), done)
+        case _:
+            assert_never(form)
+
+
+def _accuracy(column: npt.NDArray[np.int16], belief: Reals) -> float:
+    voted = np.flatnonzero(column >= 0)
+    right = belief[voted, column[voted]].sum()
+    return float((right + _PRIOR_WEIGHT * _PRIOR_ACCURACY) / (len(voted) + _PRIOR_WEIGHT))
+
+
+def _table(column: npt.NDArray[np.int16], belief: Reals, abstaining_tells: bool) -> Reals:
+    """[true label, vote] of one voter; the last column is to abstain."""
+    labels = belief.shape[1]
+    counts = np.full((labels, labels + 1), _SMOOTHING / labels)
+    counts[:, :labels] += np.eye(labels) * _SMOOTHING  # the benefit of the doubt
+    for vote in np.unique(column):
+        counts[:, vote] += belief[column == vote].sum(axis=0)  # -1 is the last column
+    if not abstaining_tells:
+        counts[:, -1] = 0
+        table = counts / counts.sum(axis=1, keepdims=True)
+        table[:, -1] = 1
+        return np.asarray(table)
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+
+
+def _expect(votes: Matrix, model: LabelModel, labels: int, abstaining_tells: bool) -> Reals:
+    """What is to be believed of the labels, given the voters."""
+    logs = np.tile(np.log(model.balance + _TINY), (len(votes), 1))
+    for number, column in enumerate(votes.T):
+        if model.tables is not None:
+            table = np.log(model.tables[number] + _TINY)
+            voted = slice(None) if abstaining_tells else column >= 0
+            logs[voted] += table.T[column[voted]]
+            continue
+        voted = np.flatnonzero(column >= 0)
+        right = min(max(model.accuracies[number], _TINY), 1 - _TINY)
+        logs[voted, column[voted]] += np.log(right * max(labels - 1, 1) / (1 - right))
+    logs -= logs.max(axis=1, keepdims=True) if len(logs) else 0
+    likely = np.exp(logs)
+    return np.asarray(likely / likely.sum(axis=1, keepdims=True))
