@@ -37,7 +37,13 @@ def _read(folder: Path, **told: Any) -> list[Raw]:
 
 @pytest.mark.parametrize("skip", [0, 3])
 def test_rows_and_their_numbers(tmp_path: Path, skip: int) -> None:
-    rows = [["question", "answer", None], ["q", 17, "note"], [], [" ", None], ["a\nb", 0.5, None]]
+    rows: list[list[Any]] = [
+        ["question", "answer", None],
+        ["q", 17, "note"],
+        [],
+        [" ", None],
+        ["a\nb", 0.5, None],
+    ]
     _write(tmp_path, {"Sheet1": rows}, skip)
     assert [(r.origin, r.values) for r in _read(tmp_path)] == [
         (f"b.xlsx:Sheet1!{skip + 2}", {"question": "q", "answer": "17"}),
@@ -46,7 +52,14 @@ def test_rows_and_their_numbers(tmp_path: Path, skip: int) -> None:
 
 
 def test_values_as_a_person_writes_them(tmp_path: Path) -> None:
-    cells = [dt.datetime(2026, 11, 22, 3, 4, 5), dt.date(2026, 11, 22), True, -3, 1e20, "007"]
+    cells = [
+        dt.datetime.fromisoformat("2026-11-22T03:04:05"),
+        dt.date(2026, 11, 22),
+        True,
+        -3,
+        1e20,
+        "007",
+    ]
     _write(tmp_path, {"S": [["text", "b", "c", "d", "e", "f"], cells]})
     (row,) = _read(tmp_path)
     assert list(row.values.values()) == [
@@ -103,3 +116,33 @@ def test_a_damaged_sheet(tmp_path: Path) -> None:
             book.writestr(name, data)
     with pytest.raises(DataError):
         _read(tmp_path)
+
+
+MANIFEST = '<manifest xmlns="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+
+
+def test_sheets_of_libreoffice(tmp_path: Path) -> None:
+    def row(*texts: str) -> str:
+        cells = "".join(
+            f'<table:table-cell office:value-type="string"><text:p>{text}</text:p>'
+            "</table:table-cell>"
+            for text in texts
+        )
+        return f"<table:table-row>{cells}</table:table-row>"
+
+    spaces = " ".join(
+        f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+        for name in ("office", "table", "text")
+    )
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    content = (
+        f"<office:document-content {spaces}><office:body><office:spreadsheet>"
+        f'<table:table table:name="T">{row("text", "label")}{row("hi", "greet")}</table:table>'
+        "</office:spreadsheet></office:body></office:document-content>"
+    )
+    with zipfile.ZipFile(tmp_path / "b.ods", "w") as book:
+        book.writestr("mimetype", kind)
+        book.writestr("META-INF/manifest.xml", MANIFEST)
+        book.writestr("content.xml", content)
+    (raw,) = read_excel(ExcelSource(path="b.ods"), tmp_path, Ledger(), Quiet())
+    assert (raw.origin, raw.values) == ("b.ods:T!2", {"text": "hi", "label": "greet"})

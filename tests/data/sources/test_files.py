@@ -5,14 +5,21 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from luthier.core.errors import DataError
+from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
+from luthier.data.sources.csv import CsvSource, read_csv
 from luthier.data.sources.files import counted, digest_files, files_of, reading
+from luthier.data.sources.json import JsonSource, read_json
+from luthier.data.sources.jsonl import JsonlSource, read_jsonl
+from luthier.data.sources.raw import Raw
 
 
 def test_patterns_and_plain_names(tmp_path: Path) -> None:
@@ -85,3 +92,27 @@ def test_forbidden_files(tmp_path: Path) -> None:
 
 def test_rows_are_counted() -> None:
     assert list(counted(range(2500), "Reading", Quiet())) == list(range(2500))
+
+
+READERS: dict[str, Callable[[Path], Iterator[Raw]]] = {
+    "csv": lambda base: read_csv(CsvSource(path="f.gz"), base, Ledger(), Quiet()),
+    "jsonl": lambda base: read_jsonl(JsonlSource(path="f.gz"), base, Ledger(), Quiet()),
+    "json": lambda base: read_json(JsonSource(path="f.gz"), base, Ledger(), Quiet()),
+}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_large_files_need_little_memory(tmp_path: Path, kind: str) -> None:
+    row = "x" * 1000
+    rows = {
+        "csv": ["text", *[f'"{row}"'] * 8000],
+        "jsonl": [f'{{"text": "{row}"}}'] * 8000,
+        "json": ["[", *[f'{{"text": "{row}"}},'] * 7999, f'{{"text": "{row}"}}]'],
+    }[kind]
+    (tmp_path / "f.gz").write_bytes(gzip.compress("\n".join(rows).encode(), 1))
+    del rows
+    tracemalloc.start()
+    count = sum(len(raw.values["text"]) == 1000 for raw in READERS[kind](tmp_path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (count, peak < 2_500_000) == (8000, True), f"{peak} bytes for a file of 8 MB"

@@ -40,7 +40,7 @@ def test_bad_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pattern", ["(", "no groups", "(unnamed) .*"])
 def test_patterns_that_make_no_sense(pattern: str) -> None:
-    with pytest.raises(ValidationError, match="pattern|regular expression"):
+    with pytest.raises(ValidationError, match=r"pattern|regular expression"):
         LinesSource(path="t.txt", pattern=pattern)
 
 

@@ -51,7 +51,11 @@ def test_what_is_not(value: Any) -> None:
 
 
 def test_each_policy() -> None:
-    rows = [{"a": 1, "b": "x", "c": "y", "d": "z"}, {"a": "NA", "b": None, "c": "", "d": " "}, {}]
+    rows: list[dict[str, Any]] = [
+        {"a": 1, "b": "x", "c": "y", "d": "z"},
+        {"a": "NA", "b": None, "c": "", "d": " "},
+        {},
+    ]
     found, ledger = _fill(
         rows,
         {

@@ -18,6 +18,7 @@ from luthier.data.sources._turns import (
     turns,
 )
 
+EMPTY: list[Any] = [None, "", [], "[]"]
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
 
 
@@ -112,7 +113,7 @@ def test_values() -> None:
 
 def test_lists_as_json() -> None:
     assert as_json('[{"a": 1}]', "tools") == as_json([{"a": 1, "b": None}], "tools") == '[{"a": 1}]'
-    assert [as_json(nothing, "tools") for nothing in (None, "", [], "[]")] == [""] * 4
+    assert [as_json(nothing, "tools") for nothing in EMPTY] == [""] * 4
     for bad in ("{", "3", [1], [{"a": {1}}]):
         with pytest.raises(UnfitError):
             as_json(bad, "tools")

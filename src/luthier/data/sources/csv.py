@@ -6,6 +6,7 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -71,8 +72,9 @@ def read_csv(source: CsvSource, base: Path, ledger: Ledger, progress: Progress) 
     Raises:
         DataError: A file is missing, empty, damaged, wrongly quoted, or lacks needed columns.
     """
-    for name, path in files_of(source.path, base):
-        yield from counted(_rows(source, name, path, ledger), f"Reading {name}", progress)
+    found = files_of(source.path, base)
+    rows = chain.from_iterable(_rows(source, name, path, ledger) for name, path in found)
+    yield from counted(rows, f"Reading {source.path}", progress)
 
 
 def digest_csv(source: CsvSource, base: Path) -> str:

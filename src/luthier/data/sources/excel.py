@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,8 +51,9 @@ def read_excel(
             such sheet, or lacks needed columns.
         ResourceError: The library python-calamine is not installed.
     """
-    for name, path in files_of(source.path, base):
-        yield from counted(_rows(source, name, path), f"Reading {name}", progress)
+    found = files_of(source.path, base)
+    rows = chain.from_iterable(_rows(source, name, path) for name, path in found)
+    yield from counted(rows, f"Reading {source.path}", progress)
 
 
 def digest_excel(source: ExcelSource, base: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,8 +45,9 @@ def read_json(source: JsonSource, base: Path, ledger: Ledger, progress: Progress
     Raises:
         DataError: A file is missing, empty, damaged, not JSON, or holds no list where it should.
     """
-    for name, path in files_of(source.path, base):
-        yield from counted(_rows(source, name, path, ledger), f"Reading {name}", progress)
+    found = files_of(source.path, base)
+    rows = chain.from_iterable(_rows(source, name, path, ledger) for name, path in found)
+    yield from counted(rows, f"Reading {source.path}", progress)
 
 
 def digest_json(source: JsonSource, base: Path) -> str:

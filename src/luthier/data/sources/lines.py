@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -58,9 +59,9 @@ def read_lines(
     """
     pattern = re.compile(source.pattern)
     check_columns(list(pattern.groupindex), source, "data.sources: pattern")
-    for name, path in files_of(source.path, base):
-        rows = _rows(pattern, source, name, path, ledger)
-        yield from counted(rows, f"Reading {name}", progress)
+    found = files_of(source.path, base)
+    rows = chain.from_iterable(_rows(pattern, source, name, path, ledger) for name, path in found)
+    yield from counted(rows, f"Reading {source.path}", progress)
 
 
 def digest_lines(source: LinesSource, base: Path) -> str:

@@ -59,9 +59,12 @@ def fill(read: Read, source: RowSource, ledger: Ledger) -> Iterator[Raw]:
         DataError: A column has no value to fill with, or too many; or the column for a flag is
             already there.
     """
+    if not source.missing:
+        yield from read(ledger)
+        return
     favourites = _favourites(read, source)
     for raw in read(ledger):
-        values = dict(raw.values) if source.missing else raw.values
+        values = dict(raw.values)
         filled: list[tuple[str, Any]] = []
         lacking = ""
         for column, policy in source.missing.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,8 +51,9 @@ def read_parquet(
     Raises:
         DataError: A file is missing, empty, not Parquet or damaged, or lacks needed columns.
     """
-    for name, path in files_of(source.path, base):
-        yield from counted(_rows(source, name, path), f"Reading {name}", progress)
+    found = files_of(source.path, base)
+    rows = chain.from_iterable(_rows(source, name, path) for name, path in found)
+    yield from counted(rows, f"Reading {source.path}", progress)
 
 
 def digest_parquet(source: ParquetSource, base: Path) -> str:
