@@ -13,6 +13,10 @@ from luthier.core.ledger import Ledger
 from luthier.data.sources.pdf import UnreadableError, pdf_pages
 
 
+def _origin(page: int) -> str:
+    return f"a.pdf:page {page}"
+
+
 def _locked(data: bytes, password: str, algorithm: str) -> bytes:
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(data)))
     writer.encrypt(password, owner_password="owner", algorithm=algorithm)
@@ -24,7 +28,7 @@ def _locked(data: bytes, password: str, algorithm: str) -> bytes:
 def test_pages_and_scans() -> None:
     ledger = Ledger()
     data = pdf_of(["First page\nwith two lines", "", "Third (and last) page"])
-    assert list(pdf_pages(data, "a.pdf", ledger)) == [
+    assert list(pdf_pages(data, _origin, ledger)) == [
         (1, "First page\nwith two lines"),
         (3, "Third (and last) page"),
     ]
@@ -37,16 +41,16 @@ def test_pages_and_scans() -> None:
 def test_encrypted_files(algorithm: str) -> None:
     data = pdf_of(["Some words"])
     with pytest.raises(UnreadableError) as caught:
-        list(pdf_pages(_locked(data, "secret", algorithm), "a.pdf", Ledger()))
+        list(pdf_pages(_locked(data, "secret", algorithm), _origin, Ledger()))
     assert caught.value.args[0] == "file is encrypted"
-    opened = list(pdf_pages(_locked(data, "", algorithm), "a.pdf", Ledger()))
+    opened = list(pdf_pages(_locked(data, "", algorithm), _origin, Ledger()))
     assert opened == [(1, "Some words")], "only printing is forbidden: it may be read"
 
 
 @pytest.mark.parametrize("data", [b"", b"not a PDF", b"%PDF-1.4\n%%EOF", b"%PDF-1.7" + b"\0" * 99])
 def test_damaged_files(data: bytes) -> None:
     with pytest.raises(UnreadableError) as caught:
-        list(pdf_pages(data, "a.pdf", Ledger()))
+        list(pdf_pages(data, _origin, Ledger()))
     assert caught.value.args[0] == "file is damaged"
 
 
@@ -60,7 +64,7 @@ def test_any_damage_is_refused_or_read(data: st.DataObject) -> None:
     ledger = Ledger()
     found: list[tuple[int, str]] = []
     try:
-        found = list(pdf_pages(bytes(whole[:cut]), "a.pdf", ledger))
+        found = list(pdf_pages(bytes(whole[:cut]), _origin, ledger))
     except UnreadableError:
         assert not found
     else:

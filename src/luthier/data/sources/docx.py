@@ -69,7 +69,6 @@ def docx_paragraphs(data: bytes) -> tuple[list[Paragraph], list[Heading]]:
 def _opened(data: bytes) -> Word:
     import docx
     from docx.opc.exceptions import OpcError
-    from lxml.etree import LxmlError
 
     if data.startswith(_OLE):
         raise UnreadableError("file is encrypted", "or it is of Word's old kind (.doc)")
@@ -80,12 +79,12 @@ def _opened(data: bytes) -> Word:
         return docx.Document(io.BytesIO(data))
     except (
         OpcError,
-        LxmlError,
         AttributeError,
         LookupError,
         NotImplementedError,
         OSError,
         RuntimeError,
+        SyntaxError,  # what lxml calls broken XML
         ValueError,
         zipfile.BadZipFile,
         zlib.error,

@@ -6,10 +6,11 @@ import io
 import logging
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from luthier.core.ledger import Ledger
+from luthier.data.sources._sections import plain_paragraphs, sections
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -35,14 +36,16 @@ class UnreadableError(Exception):
     """A file that cannot be read: (reason, detail) for the ledger."""
 
 
-def pdf_pages(data: bytes, name: str, ledger: Ledger) -> Iterator[tuple[int, str]]:
+def pdf_pages(
+    data: bytes, origin_of: Callable[[int], str], ledger: Ledger
+) -> Iterator[tuple[int, str]]:
     """The text of each page that holds any, with its number from 1.
 
     A page without text (a scan, a picture) or that cannot be read is refused on its own.
 
     Args:
         data: The file.
-        name: Of the file, for the ledger.
+        origin_of: What a page of a number is called in the ledger.
         ledger: Gets a line for each page without text.
 
     Raises:
@@ -52,7 +55,7 @@ def pdf_pages(data: bytes, name: str, ledger: Ledger) -> Iterator[tuple[int, str
 
     reader = _opened(data)
     for index in range(_page_count(reader)):
-        origin = f"{name}:page {index + 1}"
+        origin = origin_of(index + 1)
         try:
             text = reader.pages[index].extract_text()
         except (PyPdfError, DependencyError, *_PARSER_TRIPS) as error:
@@ -63,6 +66,25 @@ def pdf_pages(data: bytes, name: str, ledger: Ledger) -> Iterator[tuple[int, str
             yield index + 1, text
         else:
             ledger.refuse("page without text", origin, "a scan or a picture: needs OCR")
+
+
+def pdf_sections(
+    data: bytes, origin_of: Callable[[int], str], limit: int, ledger: Ledger
+) -> Iterator[tuple[str, str, str]]:
+    """The (origin, text, title "") of each section; none reaches over the end of its page.
+
+    Args:
+        data: The file.
+        origin_of: What a page of a number is called.
+        limit: Largest number of characters of a section.
+        ledger: Gets a line for each page without text.
+
+    Raises:
+        UnreadableError: The file is damaged, or encrypted with a password.
+    """
+    for page, text in pdf_pages(data, origin_of, ledger):
+        for _, section in sections(plain_paragraphs(text), limit):
+            yield origin_of(page), section, ""
 
 
 def _opened(data: bytes) -> PdfReader:

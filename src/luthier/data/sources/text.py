@@ -21,7 +21,7 @@ from luthier.data.sources._sections import as_documents, heading_at, plain_parag
 from luthier.data.sources.docx import docx_paragraphs
 from luthier.data.sources.html import html_paragraphs
 from luthier.data.sources.markdown import markdown_headings
-from luthier.data.sources.pdf import UnreadableError, pdf_pages
+from luthier.data.sources.pdf import UnreadableError, pdf_sections
 
 SUFFIXES = (".txt", ".md", ".rst", ".html", ".htm", ".pdf", ".docx")
 
@@ -126,9 +126,7 @@ def _found(name: str, path: Path, limit: int, ledger: Ledger) -> Iterator[tuple[
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     suffix = _suffix(path)
     if suffix == ".pdf":
-        for page, text in pdf_pages(data, name, ledger):
-            for _, section in sections(plain_paragraphs(text), limit):
-                yield f"{name}:page {page}", section, ""
+        yield from pdf_sections(data, lambda page: f"{name}:page {page}", limit, ledger)
         return
     if suffix == ".docx":
         paragraphs, headings = docx_paragraphs(data)
