@@ -105,6 +105,12 @@ def test_names_of_columns_may_stand_in_the_settings(tmp_path: Path) -> None:
     ]
 
 
+def test_headings_without_rows_and_with_spaces(tmp_path: Path) -> None:
+    assert _read(tmp_path, "text,label\n")[0] == []
+    rows, _ = _read(tmp_path, "text, label\na, b\n")
+    assert rows[0].values == {"text": "a", "label": " b"}
+
+
 def test_patterns_read_all_files_in_order(tmp_path: Path) -> None:
     for name in ("b.csv", "a.csv"):
         (tmp_path / name).write_text(f"text\n{name}\n")

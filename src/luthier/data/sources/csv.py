@@ -162,8 +162,9 @@ def _heading(record: _Record, source: CsvSource, path: Path) -> list[str]:
             where=where,
             mend="Name the file's `encoding`, or save it as UTF-8.",
         )
-    check_columns(record.values, source, where)
-    return record.values
+    names = [name.strip() for name in record.values]
+    check_columns(names, source, where)
+    return names
 
 
 class _Feed:

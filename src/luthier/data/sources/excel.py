@@ -68,7 +68,6 @@ def digest_excel(source: ExcelSource, base: Path) -> str:
 def _rows(source: ExcelSource, name: str, path: Path) -> Iterator[Raw]:
     sheet = _sheet(source, path)
     names: list[str] | None = None
-    found = False
     for row, cells in enumerate(sheet.iter_rows(), start=1):
         values = [_value(cell) for cell in cells]
         if not any(value is not None for value in values):
@@ -78,10 +77,9 @@ def _rows(source: ExcelSource, name: str, path: Path) -> Iterator[Raw]:
             names = ["" if value is None else str(value).strip() for value in values]
             check_columns(names, source, f"{path}:{sheet.name}!{row}")
             continue
-        found = True
         filled = {n: v for n, v in zip(names, values, strict=True) if n}
         yield Raw(filled, origin)
-    if not found:
+    if names is None:
         raise empty(path)
 
 

@@ -15,7 +15,7 @@ from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.data.sources.dialects import check_columns
-from luthier.data.sources.files import counted, digest_files, empty, files_of
+from luthier.data.sources.files import counted, digest_files, files_of
 from luthier.data.sources.raw import Raw, RowSource
 
 BATCH_ROWS = 1024
@@ -49,7 +49,7 @@ def read_parquet(
         Each row with its columns as Python values; its origin is ``file.parquet:row``, from 1.
 
     Raises:
-        DataError: A file is missing, empty, not Parquet or damaged, or lacks needed columns.
+        DataError: A file is missing, not Parquet or damaged, or lacks needed columns.
     """
     found = files_of(source.path, base)
     rows = chain.from_iterable(_rows(source, name, path) for name, path in found)
@@ -114,5 +114,3 @@ def _rows(source: ParquetSource, name: str, path: Path) -> Iterator[Raw]:
             where=str(path),
             mend="Fetch or write it again.",
         ) from error
-    if not row:
-        raise empty(path)
