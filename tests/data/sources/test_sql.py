@@ -35,7 +35,8 @@ def server() -> Iterator[Postgres]:
             running.run(
                 f"CREATE TABLE faq AS SELECT i AS id, 'Question ' || i AS question, "
                 f"'Answer ' || i AS answer FROM generate_series(1, {MANY}) AS i;"
-                "CREATE SEQUENCE numbers; CREATE SCHEMA archive; CREATE TYPE pair AS (a int, b text);"
+                "CREATE SEQUENCE numbers; CREATE SCHEMA archive;"
+                "CREATE TYPE pair AS (a int, b text);"
                 "CREATE TABLE archive.old (id int, a date, b numeric(10,2), c bytea, d jsonb, "
                 "e timestamptz, f text[], g uuid, h boolean, i interval, j int4range, k pair);"
                 "INSERT INTO archive.old VALUES (1, 'infinity', 12.50, 'abc', "
@@ -108,21 +109,23 @@ def test_a_table_is_read_in_the_order_of_its_key(shop: Path) -> None:
 
 def test_columns_and_a_condition(shop: Path) -> None:
     where = "answer LIKE '%:now' AND question <> ':x %s'"
-    rows = read(shop, table="faq", columns=("question",), key=("id",), where=where)
+    rows = read(shop, table="faq", columns=("question",), key=("id",), where=where, text="question")
     assert rows == [Raw({"question": "When?"}, "faq:3")]
-    assert read(shop, table="asked of")[0] == Raw({"question": "Where is it?"}, "asked of:1")
+    assert read(shop, table="asked of", text="question")[0] == Raw(
+        {"question": "Where is it?"}, "asked of:1"
+    )
 
 
 def test_a_query_is_run_as_it_stands(shop: Path) -> None:
     query = "-- all\nSELECT question AS q, '100 %s :x' AS a FROM faq WHERE id % 2 = 1 ORDER BY q;\n"
-    rows = read(shop, query=query)
+    rows = read(shop, query=query, question="q", answer="a")
     assert [(r.values["q"], r.origin) for r in rows] == [
         ("When?", "query:1"),
         ("Where is it?", "query:2"),
         ("Why?", "query:3"),
     ]
     assert {r.values["a"] for r in rows} == {"100 %s :x"}
-    assert read(shop, query=query, key=("q",), name="asked")[0].origin == "asked:When?"
+    assert read(shop, query=query, key=("q",), name="asked", text="q")[0].origin == "asked:When?"
 
 
 def test_rows_without_a_key_stand_in_the_ledger(shop: Path) -> None:
@@ -133,12 +136,14 @@ def test_rows_without_a_key_stand_in_the_ledger(shop: Path) -> None:
 
 
 def test_broken_text_stays_bytes(shop: Path) -> None:
-    rows = read(shop, query="SELECT CAST(x'ff41' AS TEXT) AS a, CAST(x'c3bc' AS TEXT) AS b")
+    rows = read(
+        shop, query="SELECT CAST(x'ff41' AS TEXT) AS a, CAST(x'c3bc' AS TEXT) AS b", text="b"
+    )
     assert rows[0].values == {"a": b"\xffA", "b": "ü"}
 
 
 def test_nothing_is_read_ahead(shop: Path) -> None:
-    source = SqlSource(url="sqlite:///shop.db", query=FOREVER, batch_rows=10)
+    source = SqlSource(url="sqlite:///shop.db", query=FOREVER, batch_rows=10, text="question")
     rows = read_sql(source, shop, Ledger(), Quiet())
     assert [r.values["i"] for r in itertools.islice(rows, 25)] == list(range(1, 26))
     rows.close()  # type: ignore[attr-defined]
@@ -253,6 +258,13 @@ def test_a_missing_library_is_named(shop: Path, monkeypatch: pytest.MonkeyPatch)
         read(shop, table="faq")
 
 
+def test_columns_that_mean_nothing(shop: Path) -> None:
+    with pytest.raises(DataError, match=r"sqlite:///shop\.db query: no columns named 'question'"):
+        read(shop, query="SELECT id, part FROM faq")
+    with pytest.raises(DataError, match="no column named 'body'"):
+        read(shop, table="faq", text="body")
+
+
 def test_a_key_that_no_column_is(shop: Path) -> None:
     with pytest.raises(DataError, match="no column named 'nr'"):
         read(shop, query="SELECT * FROM faq", key=("nr",))
@@ -269,7 +281,7 @@ def test_every_row_comes_out_or_stands_in_the_ledger(
         database.executemany("INSERT INTO t VALUES (?, ?)", rows)
     database.close()
     ledger = Ledger()
-    out = read(base, ledger, table="t", key=("k",), batch_rows=3)
+    out = read(base, ledger, table="t", key=("k",), text="v", batch_rows=3)
     ledger.check(rows_in=len(rows), rows_out=len(out), limit=1.0, stage="sql")
     assert sorted(r.values["v"] for r in out) == sorted(v for k, v in rows if k)
 
@@ -284,14 +296,14 @@ def test_postgres_streams_many_rows(pg: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_postgres_holds_the_rows_back(pg: dict[str, str], tmp_path: Path) -> None:
-    source = SqlSource(**pg, query=FOREVER, batch_rows=10)
+    source = SqlSource(**pg, query=FOREVER, batch_rows=10, text="question")
     rows = read_sql(source, tmp_path, Ledger(), Quiet())
     assert [r.values["i"] for r in itertools.islice(rows, 25)] == list(range(1, 26))
     rows.close()  # type: ignore[attr-defined]
 
 
 def test_postgres_types(pg: dict[str, str], tmp_path: Path) -> None:
-    full, empty = read(tmp_path, **pg, table="archive.old", key=("id",))
+    full, empty = read(tmp_path, **pg, table="archive.old", key=("id",), text="c")
     stamp = full.values.pop("e")
     assert stamp.startswith("2026-11-2")
     assert full == Raw(
@@ -319,8 +331,8 @@ def test_postgres_types(pg: dict[str, str], tmp_path: Path) -> None:
         ({"table": "fag"}, "no table named 'fag'\n  The database has: faq."),
         ({"table": "archive.new"}, "no table named 'archive.new'"),
         ({"query": "SELECT nothing FROM faq"}, 'the query fails: column "nothing" does not exist'),
-        ({"query": "SELECT 1 / (id - 5000) FROM faq"}, "division by zero"),
-        ({"query": "SELECT nextval('numbers')"}, "in a read-only transaction"),
+        ({"query": "SELECT 1 / (id - 5000) AS text FROM faq"}, "division by zero"),
+        ({"query": "SELECT nextval('numbers') AS text"}, "in a read-only transaction"),
         ({"query": "WITH x AS (DELETE FROM faq RETURNING 1) SELECT * FROM x"}, "the query fails"),
         ({"query": "SELECT * INTO faq2 FROM faq"}, "the query fails"),
     ],

@@ -39,9 +39,10 @@ def plain(value: Any) -> Any:
             return {str(key): plain(inner) for key, inner in value.items()}
         case list() | tuple() | set() | frozenset():
             return [plain(inner) for inner in value]
-    if hasattr(value, "tolist"):  # numpy's arrays and scalars
-        return plain(value.tolist())
-    return str(value)
+        case _ if hasattr(value, "tolist"):  # numpy's arrays and scalars
+            return plain(value.tolist())
+        case _:
+            return str(value)
 
 
 def _text(data: bytes) -> str | bytes:

@@ -24,6 +24,7 @@ from luthier.core.progress import Progress
 from luthier.core.secrets import SecretUrl, names_in, redact, reveal_url
 from luthier.core.spec import runtime
 from luthier.data.sources._plain import plain
+from luthier.data.sources.dialects import check_columns
 from luthier.data.sources.raw import Raw, RowSource
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def read_sql(source: SqlSource, base: Path, ledger: Ledger, progress: Progress) 
     with progress.task(f"Reading {name}") as task, _answer(source, base) as (names, batches):
         keys = [names.index(column) for column in source.key]
         wanted = [i for i, column in enumerate(names) if column in (source.columns or names)]
+        check_columns([names[i] for i in wanted], source, f"{source.url} {name}")
         for batch in batches:
             for values in batch:
                 number += 1
@@ -284,14 +286,14 @@ def _engine(source: SqlSource, base: Path) -> Engine:
 
 def _speak_text(connection: DBAPIConnection, _: object) -> None:
     """Let values arrive that Python's types cannot hold: broken text, the date 'infinity'."""
-    match type(connection).__module__.partition(".")[0]:
-        case "sqlite3":
-            connection.text_factory = lambda data: plain(bytes(data))
-        case "psycopg":
-            from psycopg.types.string import TextLoader
+    driver = type(connection).__module__.partition(".")[0]
+    if driver == "sqlite3":
+        connection.text_factory = lambda data: plain(bytes(data))
+    elif driver == "psycopg":
+        from psycopg.types.string import TextLoader
 
-            for name in _SPOKEN_TYPES:
-                connection.adapters.register_loader(name, TextLoader)
+        for name in _SPOKEN_TYPES:
+            connection.adapters.register_loader(name, TextLoader)
 
 
 def _url(source: SqlSource, base: Path) -> URL:
