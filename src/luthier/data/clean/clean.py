@@ -1,0 +1,289 @@
+"""Cleaning: what ``collect`` brought in is repaired, judged, freed of duplicates and masked.
+
+Rows pass through batch by batch, so memory does not grow with the data. In this order: markup,
+encodings, boilerplate, white space; the rules of length, Gopher, C4 and language; personal data;
+exact duplicates; near-duplicates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import hmac
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+from pydantic import Field
+
+from luthier.core.errors import DataError
+from luthier.core.ledger import Entry
+from luthier.core.progress import Progress, Task
+from luthier.core.records import Document, Example, TableWriter, iterate_table
+from luthier.core.spec import Spec, digest_file, digest_of
+from luthier.data.clean._books import Books
+from luthier.data.clean.batch import Batch, Plan, Row, Shown, clean_batch, repair_body
+from luthier.data.clean.boilerplate import BoilerplateSpec, shared_lines
+from luthier.data.clean.c4 import C4Spec
+from luthier.data.clean.encodings import EncodingsSpec
+from luthier.data.clean.exact import ExactSpec, exact_key
+from luthier.data.clean.facts import Rows
+from luthier.data.clean.gopher_quality import GopherQualitySpec
+from luthier.data.clean.gopher_repetition import GopherRepetitionSpec
+from luthier.data.clean.language import LanguageSpec
+from luthier.data.clean.length import LengthSpec
+from luthier.data.clean.markup import MarkupSpec
+from luthier.data.clean.near import NearSpec, without_near
+from luthier.data.clean.pii import PiiSpec, plan_pii
+from luthier.data.clean.whitespace import WhitespaceSpec
+
+CLEAN_VERSION = 1
+BATCH_ROWS, SHOWN = 8192, 12
+
+Run = Callable[[Callable[[Sequence[Row]], Batch], Iterable[Sequence[Row]]], Iterable[Batch]]
+"""How batches are cleaned: ``map``, or one that uses several processes and keeps the order."""
+
+_TABLES: tuple[tuple[str, type[Document] | type[Example], Rows], ...] = (
+    ("documents.parquet", Document, "documents"),
+    ("rows.parquet", Example, "rows"),
+)
+
+
+class CleanSpec(Spec):
+    """What is repaired, refused and masked. Null switches a part off, ``{}`` on as it comes.
+
+    Without any settings only encodings and white space are repaired.
+    """
+
+    encodings: EncodingsSpec | None = EncodingsSpec()
+    """Mojibake, Unicode normal form, invisible characters."""
+    whitespace: WhitespaceSpec | None = WhitespaceSpec()
+    """Line ends, odd spaces, blanks at line ends, empty lines."""
+    markup: MarkupSpec | None = None
+    """HTML tags and Markdown marks are taken out."""
+    boilerplate: BoilerplateSpec | None = None
+    """Lines about cookies, scripts and rights, and lines many documents share, are taken out."""
+    length: LengthSpec | None = None
+    """Too short and too long texts are refused."""
+    language: LanguageSpec | None = None
+    """Texts in other languages are refused."""
+    gopher_quality: GopherQualitySpec | None = None
+    """Texts that don't read like prose are refused."""
+    gopher_repetition: GopherRepetitionSpec | None = None
+    """Texts that repeat themselves are refused."""
+    c4: C4Spec | None = None
+    """Lines that are no sentences are taken out; code, placeholders and bad words refused."""
+    rows_judged_by: Literal["conversation", "answer"] = "conversation"
+    """What the rules read of a question with its answer: all of it, or the answer alone."""
+    pii: PiiSpec | None = None
+    """Personal data is masked, replaced, refused or counted."""
+    exact_duplicates: ExactSpec | None = None
+    """Rows that repeat an earlier one are refused."""
+    near_duplicates: NearSpec | None = None
+    """Rows that nearly repeat an earlier one are refused."""
+    max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
+    """Largest share of refused rows that is not an error."""
+
+
+def digest_clean(spec: CleanSpec, base: Path) -> str:
+    """A digest of the settings and of the files and the key they name.
+
+    Args:
+        spec: The stage's settings.
+        base: Folder that relative paths start from.
+
+    Raises:
+        DataError: A file is missing.
+    """
+    named = [spec.pii and spec.pii.names_file, spec.c4 and spec.c4.bad_words_file]
+    if spec.length is not None and spec.length.tokenizer:
+        named.append(f"{spec.length.tokenizer}/tokenizer.json")
+    files = [digest_file(_existing(base / name)) for name in named if name]
+    key = os.environ.get(spec.pii.key_env, "") if spec.pii and spec.pii.key_env else ""
+    sign = hmac.digest(key.encode(), b"luthier.data.clean", hashlib.sha256).hex()[:8] if key else ""
+    return digest_of([spec, files, sign])
+
+
+def clean(
+    spec: CleanSpec,
+    collected: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    base: Path,
+    seed: int,
+    run: Run = map,
+) -> dict[str, Any]:
+    """Clean what was collected.
+
+    Args:
+        spec: The stage's settings.
+        collected: A folder with ``documents.parquet`` and ``rows.parquet``.
+        folder: Where the same two, ``ledger.parquet`` and ``clean.json`` go.
+        progress: Shows the rows.
+        base: Folder that relative paths in the settings start from.
+        seed: Decides the stand-ins for personal data where no key is named.
+        run: Cleans batches, in order; ``map`` does so in this process.
+
+    Returns:
+        Counts of rows, reasons, findings of personal data, some changes and seconds, as plain
+        JSON; all but the seconds stand in ``clean.json``.
+
+    Raises:
+        ConfigError: The key's environment variable is not set.
+        DataError: A named file is missing, or no row is left.
+        LeakageError: More rows were refused than ``max_refused`` allows.
+        ResourceError: A library is missing.
+    """
+    started = time.monotonic()
+    plan = plan_of(spec, base, seed)
+    plan = dataclasses.replace(plan, shared=_shared(spec, collected))
+    tally = Batch([], [], Counter(), Counter(), [])
+    rows_in, rows_out = {}, {}
+    with Books(folder) as books:
+        for name, record, kind in _TABLES:
+            rows_in[kind] = pq.read_metadata(collected / name).num_rows
+            with progress.task(f"Cleaning {kind}", rows_in[kind]) as task:
+                batches = _told(iterate_table(collected / name, record, BATCH_ROWS), task)
+                cleaned = run(functools.partial(clean_batch, plan=plan), batches)
+                rows_out[kind] = _write(spec, cleaned, kind, record, folder / name, books, tally)
+    books.check(
+        rows_in=sum(rows_in.values()),
+        rows_out=sum(rows_out.values()),
+        limit=spec.max_refused,
+        stage="clean",
+    )
+    if not any(rows_out.values()):
+        raise DataError("no row is left after cleaning", where="data.clean", mend="Refuse less.")
+    summary = {
+        "rows_in": rows_in,
+        "rows_out": rows_out,
+        "refused": books.refused,
+        "reasons": books.reasons(),
+        "changed": books.reasons("changed"),
+        "personal_data": {
+            kind: {"found": count, "rows": tally.pii_rows[kind]}
+            for kind, count in tally.pii.most_common()
+        },
+        "examples": [dataclasses.asdict(shown) for shown in tally.shown],
+    }
+    told = json.dumps(summary, indent=2, ensure_ascii=False)
+    (folder / "clean.json").write_text(told, encoding="utf-8")
+    return {**summary, "seconds": round(time.monotonic() - started, 2)}
+
+
+def plan_of(spec: CleanSpec, base: Path, seed: int) -> Plan:
+    """What cleaning a batch needs: files are read, paths made absolute, the key fetched.
+
+    Args:
+        spec: The stage's settings.
+        base: Folder that relative paths start from.
+        seed: Decides the stand-ins for personal data where no key is named.
+
+    Raises:
+        ConfigError: The key's environment variable is not set.
+        DataError: A named file is missing.
+    """
+    if spec.length is not None and spec.length.tokenizer is not None:
+        folder = str((base / spec.length.tokenizer).resolve())
+        spec = _with(spec, length=_with(spec.length, tokenizer=folder))
+    if spec.c4 is not None and spec.c4.bad_words_file is not None:
+        words = (*spec.c4.bad_words, *_lines(base / spec.c4.bad_words_file))
+        spec = _with(spec, c4=_with(spec.c4, bad_words=words))
+    if spec.pii is None:
+        return Plan(spec)
+    more = _lines(base / spec.pii.names_file) if spec.pii.names_file is not None else ()
+    return Plan(spec, plan_pii(spec.pii, (*spec.pii.names, *more), seed))
+
+
+def _with(spec: Any, **fields: Any) -> Any:
+    return spec.model_copy(update=fields)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError("no such file", where=str(path), mend="Check the path in `data.clean`.")
+    return path
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+    try:
+        text = _existing(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError("not UTF-8", where=str(path), mend="Save it as UTF-8.") from error
+    return tuple(stripped for line in text.splitlines() if (stripped := line.strip()))
+
+
+def _shared(spec: CleanSpec, collected: Path) -> frozenset[int]:
+    """Lines that many documents share, as they look once markup and encodings are repaired."""
+    if spec.boilerplate is None:
+        return frozenset()
+
+    def batches() -> Iterator[list[str]]:
+        for batch in iterate_table(collected / "documents.parquet", Document, BATCH_ROWS):
+            yield [repair_body(document.text, spec, {}) for document in batch]
+
+    return shared_lines(batches, spec.boilerplate)
+
+
+def _told(batches: Iterable[list[Any]], task: Task) -> Iterator[list[Any]]:
+    for batch in batches:
+        yield batch
+        task.advance(len(batch))
+
+
+def _write(
+    spec: CleanSpec,
+    batches: Iterable[Batch],
+    kind: Rows,
+    record: type[Document] | type[Example],
+    target: Path,
+    books: Books,
+    tally: Batch,
+) -> int:
+    """Write what stays of a table, and return how many rows that is."""
+    near = spec.near_duplicates
+    compares = near is not None and near.judges in ("all", kind)
+    draft = target.with_name(f"draft-{target.name}") if compares else target
+    exact = spec.exact_duplicates
+    seen: set[int] | None = set() if exact is not None and exact.judges in ("all", kind) else None
+    with TableWriter(draft, record) as writer:
+        for batch in batches:
+            rows = batch.rows if seen is None else _first_ones(batch, seen)
+            writer.write(rows)
+            books.add(batch.entries)
+            tally.pii.update(batch.pii)
+            tally.pii_rows.update(batch.pii_rows)
+            _keep_shown(tally.shown, batch.shown)
+    if near is None or not compares:
+        return writer.rows
+    left = without_near(draft, record, target, near, books)
+    draft.unlink()
+    return left
+
+
+def _first_ones(batch: Batch, seen: set[int]) -> list[Row]:
+    """The rows that repeat none before; the others get a line."""
+    kept = []
+    for row in batch.rows:
+        key = exact_key(row)
+        if key in seen:
+            batch.entries.append(Entry("refused", "exact duplicate", row.origin))
+        else:
+            seen.add(key)
+            kept.append(row)
+    return kept
+
+
+def _keep_shown(kept: list[Shown], new: list[Shown]) -> None:
+    """Keep some changes: a few of each reason, twelve at most."""
+    for shown in new:
+        alike = sum(k.reason == shown.reason for k in kept)
+        if len(kept) < SHOWN and alike < SHOWN // 4:
+            kept.append(shown)

@@ -1,0 +1,37 @@
+"""Exact duplicates: texts that are the same when capitals and white space make no difference."""
+
+from __future__ import annotations
+
+import hashlib
+
+from luthier.core.records import Document, Example, Message
+from luthier.core.spec import Spec
+from luthier.data.clean.facts import Rows
+
+
+class ExactSpec(Spec):
+    """Which rows are compared; the first of equal ones stays."""
+
+    judges: Rows = "all"
+    """Which rows are compared: ``all``, ``documents`` or ``rows``."""
+
+
+def exact_key(row: Document | Example) -> int:
+    """128 bits that equal rows share.
+
+    Documents are equal if their texts are. Conversations are equal if all turns are, tools and
+    calls included, and what is to be learned from them: the label, the rejected answer, and
+    whether it is a desirable one.
+    """
+    if isinstance(row, Document):
+        said = ["document", row.text]
+    else:
+        said = ["row", *_said(row.messages), "instead of", *_said(row.rejected)]
+        said += [row.label, str(row.desirable), row.tools]
+    plain = "\x1f".join(" ".join(part.casefold().split()) for part in said)
+    digest = hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return int.from_bytes(digest, "big")
+
+
+def _said(messages: tuple[Message, ...]) -> list[str]:
+    return [part for m in messages for part in (m.role, m.content, m.tool_calls)]

@@ -1,0 +1,86 @@
+"""Suspected label errors: what a classifier that never saw the row says with confidence.
+
+Northcutt, Jiang & Chuang 2021, Confident learning: estimating uncertainty in dataset labels, as
+the library cleanlab carries it out, on out-of-fold predictions of a logistic regression over
+encoder vectors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from luthier.core.spec import Spec
+
+if TYPE_CHECKING:
+    from luthier.models.encode import Vectors
+
+
+class LabelErrorsSpec(Spec):
+    """Rows whose label is suspect are refused."""
+
+    folds: int = Field(5, ge=2, le=20)
+    """Parts; each is judged by a classifier trained on the others."""
+    max_share: float = Field(0.1, gt=0, le=1)
+    """At most this share of the labelled rows is refused, the most suspect first."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Suspect:
+    """A row whose label may be wrong.
+
+    Attributes:
+        row: Its number.
+        rather: The label that was predicted.
+        confidence: Probability of the label it has, 0 to 1; the lower, the more suspect.
+    """
+
+    row: int
+    rather: str
+    confidence: float
+
+
+def suspects(
+    vectors: Vectors, labels: Sequence[str], *, folds: int = 5, seed: int = 0
+) -> list[Suspect] | None:
+    """Rows whose label may be wrong, the most suspect first.
+
+    Args:
+        vectors: Of the rows' texts, float32 [rows, dimension].
+        labels: One for each row. Classes with fewer rows than folds are not judged.
+        folds: See ``LabelErrorsSpec``.
+        seed: Decides the folds.
+
+    Returns:
+        None if fewer than two classes can be judged.
+    """
+    counts = Counter(labels)
+    judged = [i for i, label in enumerate(labels) if counts[label] >= folds]
+    names = sorted({labels[i] for i in judged})
+    if len(names) < 2:
+        return None
+    from cleanlab.filter import find_label_issues
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    numbers = {name: i for i, name in enumerate(names)}
+    given = np.array([numbers[labels[i]] for i in judged])
+    predicted = cross_val_predict(
+        LogisticRegression(C=10.0, max_iter=500),
+        vectors[judged],
+        given,
+        cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
+        method="predict_proba",
+    )
+    found = find_label_issues(
+        given, predicted, return_indices_ranked_by="self_confidence", n_jobs=1
+    )
+    return [
+        Suspect(judged[i], names[int(predicted[i].argmax())], float(predicted[i, given[i]]))
+        for i in found
+    ]

@@ -1,0 +1,17 @@
+"""Facts: words and lines, once."""
+
+from __future__ import annotations
+
+from luthier.data.clean.facts import facts_of
+
+
+def test_a_text_is_split_once() -> None:
+    facts = facts_of("The Cat\nsat.  Twice!\n")
+    assert facts.words == ["the", "cat", "sat.", "twice!"]
+    assert facts.lines == ["The Cat", "sat.  Twice!", ""]
+    assert facts.characters == len("thecatsat.twice!")
+    assert facts.lower == "the cat\nsat.  twice!\n"
+
+
+def test_an_empty_text_has_no_words() -> None:
+    assert facts_of("").words == [] and facts_of(" \n").characters == 0
