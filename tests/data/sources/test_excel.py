@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from luthier.core.errors import DataError
+from luthier.core.errors import DataError, ResourceError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.data.sources.excel import ExcelSource, digest_excel, read_excel
@@ -104,6 +105,13 @@ def test_workbooks_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no columns named") as caught:
         _read(tmp_path)
     assert caught.value.where == f"{path}:S!1"
+
+
+def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path, {"S": [["text"]]})
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
+    with pytest.raises(ResourceError, match="python-calamine"):
+        _read(tmp_path)
 
 
 def test_a_damaged_sheet(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from luthier.core.errors import DataError
+from luthier.core.errors import DataError, ResourceError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.data.sources.csv import CsvSource, read_csv
@@ -80,6 +81,13 @@ def test_damage_is_told(tmp_path: Path, ending: str) -> None:
         path.write_bytes(broken)
         with pytest.raises(DataError, match="damaged or cut off"), reading(path) as file:
             file.read()
+
+
+def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.zst").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(ResourceError, match="zstandard"), reading(tmp_path / "a.zst"):
+        pass
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
