@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -59,6 +61,14 @@ def test_the_pieces_are_the_text(text: str) -> None:
 )
 def test_key_content(old: str, new: str, kept: bool) -> None:
     assert keeps_content(old, new) is kept
+
+
+@pytest.mark.parametrize("run", ["a", "a.", "_", "a+", "5", "5.", '"', "A a", "`"])
+def test_long_runs_take_no_longer_than_they_must(run: str) -> None:
+    text = run * (100_000 // len(run)) + "!"
+    started = time.process_time()
+    assert join(pieces(text)) == text
+    assert time.process_time() - started < 5  # quadratic ones take minutes
 
 
 def test_replacing_keeps_case_and_gaps() -> None:

@@ -23,6 +23,7 @@ REPEATED = "repeats another row"
 ENOUGH = "enough rows of this label"
 OVER = "over max_rows"
 LIKE_TEST = "too like a test question"
+_ROWS_AT_ONCE = 256
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -111,8 +112,10 @@ def by_model(classify: Classify) -> Judge:
     """A model's likeliest label."""
 
     def judge(made: Sequence[Made], vectors: Vectors) -> list[str]:
-        likely = classify([one.row.question for one in made])
-        return [classify.labels[i] for i in likely.argmax(axis=1)]
+        texts = [one.row.question for one in made]
+        starts = range(0, len(texts), _ROWS_AT_ONCE)
+        blocks = [classify(texts[first : first + _ROWS_AT_ONCE]) for first in starts]
+        return [classify.labels[i] for likely in blocks for i in likely.argmax(axis=1)]
 
     return judge
 

@@ -20,11 +20,11 @@ _FIRST_PERSON = {"I", "I'm", "I'd", "I'll", "I've", "I’m", "I’d", "I’ll", 
 _KEPT = re.compile(
     r"""
     ```.*?```|`[^`\n]+`                                              # code
-    |(?:https?|ftp)://\S+|\bwww\.\S+|[\w.+-]+@[\w-]+\.[\w.-]+        # URLs, addresses
+    |(?:https?|ftp)://\S+|\bwww\.\S+|(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.-]+  # links
     |\[[^\[\]\n]{1,80}\]|\$?\{[^{}\n]{1,80}\}|<[^<>\n]{1,80}>|%[sdf]\b  # placeholders
     |"[^"\n]+"|“[^”\n]+”|«[^»\n]+»|‘[^’\n]+’|(?<!\w)'[^'\n]+'(?!\w)  # quoted strings
-    |[$€£#]?[^\W\d_]*\d\w*(?:[.,:/%-]\w+)*%?                         # what has a digit in it
-    |\w+(?:[./\\]\w+)+(?:\(\))?|\w+\(\)|\w*_\w*                      # identifiers, paths
+    |(?<!\w)[$€£#]?[^\W\d_]*\d\w*(?:[.,:/%-]\w+)*%?                  # what has a digit in it
+    |(?<!\w)(?:\w+(?:[./\\]\w+)+(?:\(\))?|\w+\(\)|\w*_\w*)           # identifiers, paths
     """,
     re.VERBOSE | re.DOTALL,
 )

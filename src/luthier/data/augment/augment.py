@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from luthier.core.errors import ConfigError, DataError
@@ -243,7 +244,8 @@ def _neighbour_judge(spec: AugmentSpec, made: Sequence[Made], shop: Workshop) ->
         one.row.label and (spec.judge == "neighbours" or one.kind == "adversarial") for one in made
     )
     rows = sample_labelled(shop.training, spec.judge_rows, shop.seed) if needed else []
-    return by_neighbours(rows, shop.encode([row.question for row in rows]), spec.neighbours)
+    vectors = shop.encode([row.question for row in rows]) if rows else np.zeros((0, 1), np.float32)
+    return by_neighbours(rows, vectors, spec.neighbours)
 
 
 def _chosen_judge(spec: AugmentSpec, made: Sequence[Made], shop: Workshop, near: Judge) -> Judge:
