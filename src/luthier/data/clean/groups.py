@@ -56,13 +56,14 @@ MOST_WORDS = 8
 _WINDOW = 4
 _LEAST = 20
 _PLAIN = frozenset(
-    (
+    re.findall(
+        r"\w+",
         "a an the and or but of to in on at for with by from as is are was were be been has have "
         "had it its this that these those who which what when where how not no so if then than "
         "there here they them their i you your we us our my me do does did will would can could "
         "should may might about into over after before more most some any all one two up out also "
-        "just very"
-    ).split()
+        "just very",
+    )
 )
 _TERM_OF = {
     term: (attribute, group)

@@ -23,7 +23,7 @@ _PEOPLE = "|".join(
 _VIOLENCE = "kill|murder|shoot|stab|rape|strangle|behead|lynch|burn"
 _PATTERNS: dict[str, str] = {
     "threat": rf"\b(?:i(?:'ll| will| am going to|'m going to| wanna| want to)|we(?:'ll| will)) "
-    rf"(?:\w+ )?(?:{_VIOLENCE}) (?:you|him|her|them|your \w+|his family|everyone)\b",
+    rf"(?:\w+ ){{0,2}}(?:{_VIOLENCE}) (?:you|him|her|them|your \w+|his family|everyone)\b",
     "incitement": rf"\b(?:let's|let us|someone should|somebody should|we should|we must|go) "
     rf"(?:\w+ )?(?:{_VIOLENCE}) (?:all (?:the )?)?(?:them|him|her|these people|those people|"
     rf"(?:the )?(?:{_PEOPLE}))\b",
@@ -37,7 +37,7 @@ _PATTERNS: dict[str, str] = {
     "sexual": r"\b(?:child|kid|minor|underage|teen)\w* (?:porn\w*|sex|nudes?)\b|"
     r"\bhardcore porn\w*\b|\b(?:explicit|graphic) sex(?:ual)? (?:scene|act|content)s?\b",
     "weapons": r"\bhow (?:to|do i|can i) (?:make|build|construct|synthesi[sz]e) (?:a |an )?"
-    r"(?:\w+ )?(?:pipe bomb|bomb|nerve agent|explosives?|sarin|ricin|molotov)\b",
+    r"(?!bath |seed |cherry )(?:\w+ )?(?:pipe bomb|bomb|nerve agent|explosives?|sarin|ricin|molotov)\b",
 }
 _HINT = re.compile(
     rf"{_VIOLENCE}|hang|hurt|harm|die|end your|end it|vermin|human|animals|parasite|cockroach|"
