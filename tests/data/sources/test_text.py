@@ -142,7 +142,7 @@ def test_other_encodings(tmp_path: Path) -> None:
 
 @given(st.text("ab #=-\n", min_size=1, max_size=300), st.sampled_from(["md", "txt", "rst"]))
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_word_is_lost_in_silence(tmp_path: Path, text: str, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"

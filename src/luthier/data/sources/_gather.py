@@ -19,6 +19,7 @@ from luthier.core.progress import Progress, Task
 from luthier.core.spec import runtime
 from luthier.data.sources._address import FetchError, tidy_url
 from luthier.data.sources._fetch import Fetcher, FetchSpec, World
+from luthier.data.sources._libraries import require
 from luthier.data.sources._sitemap import parse_sitemap
 from luthier.data.sources._webcache import Cache, Page
 
@@ -87,7 +88,9 @@ def gather(
 
     Raises:
         DataError: The list of addresses or the sitemap cannot be read.
+        ResourceError: The library for it is not installed.
     """
+    require("httpx2", "web pages")
     work = _Work(source, Cache(base / source.cache), update)
     with Fetcher(source, world) as fetcher:
         refused: list[FetchRefusal] = []

@@ -17,6 +17,7 @@ from luthier.core.progress import Progress, track
 from luthier.core.records import Document
 from luthier.core.spec import Spec
 from luthier.data.sources._charset import decode_document
+from luthier.data.sources._libraries import require
 from luthier.data.sources._sections import as_documents, heading_at, plain_paragraphs, sections
 from luthier.data.sources.docx import docx_paragraphs
 from luthier.data.sources.html import html_paragraphs
@@ -82,8 +83,14 @@ def read_text(
 
     Raises:
         DataError: A pattern matches nothing; at once, before anything is read.
+        ResourceError: The library for PDF or Word files is not installed; also at once.
     """
     files = files_of(source, base)
+    kinds = {_suffix(path) for _, path in files}
+    if ".pdf" in kinds:
+        require("pypdfium2", "PDF files")
+    if ".docx" in kinds:
+        require("docx", "Word files")
 
     def read() -> Iterator[Document]:
         for name, path in track(progress, files, "Reading texts", len(files)):

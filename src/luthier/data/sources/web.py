@@ -23,6 +23,7 @@ from luthier.data.sources._article import article_of
 from luthier.data.sources._charset import decode_page
 from luthier.data.sources._fetch import World
 from luthier.data.sources._gather import GatherSpec, gather
+from luthier.data.sources._libraries import require
 from luthier.data.sources._sections import (
     as_documents,
     heading_at,
@@ -101,6 +102,8 @@ def read_web(
     Raises:
         DataError: The list of addresses or the sitemap cannot be read.
     """
+    if source.extract == "article":
+        require("trafilatura", "articles of web pages")
     found = gather(source, base, progress, world, update=False)
     for refused in found.refused:
         ledger.refuse(*refused)
