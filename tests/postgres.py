@@ -91,7 +91,7 @@ def _start(programs: Path, folder: Path) -> Postgres:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         settings = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off -c full_page_writes=off"
-        start = [programs / "pg_ctl", "-D", data, "-w", "-t", "60", "-l", folder / "log"]
+        start = [programs / "pg_ctl", "-D", data, "-w", "-t", "300", "-l", folder / "log"]
         with contextlib.suppress(CannotStartError):
             _run([*start, "-o", settings, "start"])
             return Postgres(folder, port, programs)

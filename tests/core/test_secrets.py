@@ -6,7 +6,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from pydantic import ConfigDict, ValidationError
 
 from luthier.core import secrets
@@ -77,7 +77,9 @@ def test_a_written_password_is_refused_and_not_repeated(url: str, tmp_path: Path
     assert "hunter2" not in str(told.value)
 
 
-@pytest.mark.parametrize("value", ["hunter2", "a${TOKEN}", "${TOKEN}b", "${hunter2!}", "$TOKEN", ""])
+@pytest.mark.parametrize(
+    "value", ["hunter2", "a${TOKEN}", "${TOKEN}b", "${hunter2!}", "$TOKEN", ""]
+)
 def test_a_secret_is_a_name_and_nothing_else(value: str) -> None:
     with pytest.raises(ValidationError, match="write") as refused:
         Login(token=value)
@@ -121,7 +123,7 @@ def test_a_variable_that_is_not_set_is_named(
     monkeypatch.delenv("LOGIN_PASSWORD")
     if value is not None:
         monkeypatch.setenv("LOGIN_PASSWORD", value)
-    with pytest.raises(ConfigError, match="LOGIN_PASSWORD is (not set|empty)"):
+    with pytest.raises(ConfigError, match=r"LOGIN_PASSWORD is (not set|empty)"):
         reveal("${LOGIN_PASSWORD}")
 
 
@@ -159,6 +161,7 @@ def test_passwords_nobody_revealed_are_masked_too(text: str, kept: str) -> None:
     assert redact(text) == kept
 
 
+@settings(deadline=None)
 @given(value=st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1))
 def test_no_revealed_value_survives(value: str) -> None:
     assume(value not in "***" and value.strip())

@@ -54,5 +54,5 @@ def test_each_kind_is_read(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [*KINDS, "text"])
 def test_a_path_is_the_buckets_business(kind: str) -> None:
     path = {"paths": ["a"]} if kind == "text" else {"path": "a"}
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError, match="leave it out here"):
         SPEC.validate_json(json.dumps({"kind": kind, **EXTRA.get(kind, {}), **path}))

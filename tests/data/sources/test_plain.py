@@ -10,7 +10,7 @@ import uuid
 
 import numpy as np
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from luthier.data.sources._plain import plain
 
@@ -71,6 +71,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_what_comes_out_is_json_and_stays_as_it_is(value: object) -> None:
     once = plain(value)

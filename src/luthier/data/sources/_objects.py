@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, assert_never
+from typing import Annotated, Any, assert_never
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
@@ -20,52 +20,62 @@ from luthier.data.sources.raw import Raw
 from luthier.data.sources.text import TextSource
 
 
+def _unset(value: Any) -> Any:
+    if value:
+        raise ValueError("leave it out here: the keys of the bucket are the paths")
+    return value
+
+
+NoPath = Annotated[str, BeforeValidator(_unset)]
+NoPaths = Annotated[tuple[str, ...], BeforeValidator(_unset)]
+
+
 class CsvObjects(CsvSource):
     """CSV files: the settings of a ``csv`` source, without its path."""
 
-    path: Literal[""] = ""
+    path: NoPath = ""
     """Not set: the bucket's keys are the paths."""
 
 
 class ExcelObjects(ExcelSource):
     """Excel files: the settings of an ``excel`` source, without its path."""
 
-    path: Literal[""] = ""
+    path: NoPath = ""
     """Not set: the bucket's keys are the paths."""
 
 
 class JsonObjects(JsonSource):
     """JSON files: the settings of a ``json`` source, without its path."""
 
-    path: Literal[""] = ""
+    path: NoPath = ""
     """Not set: the bucket's keys are the paths."""
 
 
 class JsonlObjects(JsonlSource):
     """Files with one JSON object a line: the settings of ``jsonl``, without its path."""
 
-    path: Literal[""] = ""
+    path: NoPath = ""
     """Not set: the bucket's keys are the paths."""
 
 
 class LinesObjects(LinesSource):
     """Files with one row a line: the settings of a ``lines`` source, without its path."""
 
-    path: Literal[""] = ""
+    path: NoPath = ""
     """Not set: the bucket's keys are the paths."""
 
 
 class ParquetObjects(ParquetSource):
     """Parquet files: the settings of a ``parquet`` source, without its path."""
 
-    path: Literal[""] = ""
+    path: NoPath = ""
     """Not set: the bucket's keys are the paths."""
 
 
 class TextObjects(TextSource):
     """Texts, also HTML, PDF and Word: the settings of a ``text`` source, without its paths."""
 
-    paths: tuple[str, ...] = Field(default=(), max_length=0)
+    paths: NoPaths = ()
     """Not set: the bucket's keys are the paths."""
 
 

@@ -178,14 +178,15 @@ def _snapshot(source: HubSource, patterns: list[str] | None) -> Path:
     """The folder of the hub's cache that holds the files of one commit, and is called like it."""
     from huggingface_hub import snapshot_download
 
-    found = snapshot_download(
-        source.name,
-        repo_type="dataset",
-        revision=source.revision,
-        local_files_only=source.offline,
-        allow_patterns=patterns,
-        token=reveal(source.token) if source.token else None,
-    )
+    with _no_bars():
+        found = snapshot_download(
+            source.name,
+            repo_type="dataset",
+            revision=source.revision,
+            local_files_only=source.offline,
+            allow_patterns=patterns,
+            token=reveal(source.token) if source.token else None,
+        )
     return Path(found)
 
 
