@@ -32,7 +32,9 @@ def test_voters_are_found_out_without_a_true_label(form: Form) -> None:
     votes, truth = _voters()
     model, chances = fit(votes, 3, form=form)
     assert model.accuracies == pytest.approx(TRUE, abs=0.06)
-    assert model.balance == pytest.approx([0.5, 0.3, 0.2], abs=0.05)
+    # taken from the votes, or estimated along
+    near = 0.08 if form == "accuracies" else 0.05
+    assert model.balance == pytest.approx([0.5, 0.3, 0.2], abs=near)
     voted = chances.sum(axis=1) > 0
     mine = (chances.argmax(axis=1) == truth)[voted].mean()
     theirs = (majority(votes, 3).argmax(axis=1) == truth)[voted].mean()

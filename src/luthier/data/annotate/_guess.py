@@ -35,7 +35,8 @@ class FunctionsSpec(Spec):
     """Each names a label or abstains."""
     model: Literal["majority", "accuracies", "confusions"] = "accuracies"
     """`majority` counts votes; `accuracies` weighs them by how right each function seems to be;
-    `confusions` learns for each which labels it mistakes for which, and needs many rows."""
+    `confusions` learns for each which labels it mistakes for which: for functions that name several
+    labels, and many rows."""
     min_confidence: float = Field(default=0.7, ge=0.0, le=1.0)
     """Rows whose label is less probable than this get none from functions."""
 

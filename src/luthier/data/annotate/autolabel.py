@@ -125,11 +125,11 @@ def by_encoder(
         return _nothing(len(vectors), labels)
     logs = np.empty((len(vectors), labels))
     others = np.flatnonzero(known < 0)
-    logs[others] = _fitted(vectors[taught], known[taught], vectors[others], labels, spec.c)
+    logs[others] = classify(vectors[taught], known[taught], vectors[others], labels, spec.c)
     folds = _folds(known[taught], spec.folds, seed)
     for fold in np.unique(folds):
         here, rest = taught[folds == fold], taught[folds != fold]
-        logs[here] = _fitted(vectors[rest], known[rest], vectors[here], labels, spec.c)
+        logs[here] = classify(vectors[rest], known[rest], vectors[here], labels, spec.c)
     return _predictions(logs, known, spec, seed)
 
 
@@ -237,8 +237,22 @@ class _Classifier(Protocol):
     def predict_log_proba(self, x: Vectors) -> Reals: ...
 
 
-def _fitted(taught: Vectors, known: Whole, asked: Vectors, labels: int, c: float) -> Reals:
-    """Log-probabilities [asked, labels] by a classifier fitted to the taught rows."""
+def classify(taught: Vectors, known: Whole, asked: Vectors, labels: int, c: float) -> Reals:
+    """Log-probabilities of each label by a logistic regression fitted to the taught rows.
+
+    Args:
+        taught: [n, d] vectors of the rows whose label is known.
+        known: [n] of label numbers.
+        asked: [m, d] vectors of the rows to predict.
+        labels: How many labels there are; those that no taught row has are most unlikely.
+        c: Inverse strength of the penalty.
+
+    Returns:
+        [m, labels].
+
+    Raises:
+        ResourceError: scikit-learn is not installed.
+    """
     logs = np.full((len(asked), labels), _FLOOR)
     seen = np.unique(known)
     if not len(asked):

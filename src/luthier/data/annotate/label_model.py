@@ -6,6 +6,10 @@ are independent. Confusion tables: A. P. Dawid, A. M. Skene, *Maximum likelihood
 observer error-rates using the EM algorithm*, 1979. One accuracy for each labelling function that
 may abstain: A. Ratner et al., *Data programming*, 2016, section 2; *Training complex models with
 multi-task weak supervision*, 2019. All of it is deterministic.
+
+Functions often name one label only and seldom overlap. Free EM then drifts: it takes a rare label
+for a slip of a frequent one. So, as in the paper of 2016, functions are taken to be right more
+often than wrong, and the balance of labels isn't estimated along but taken from the votes.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ Form = Literal["accuracies", "confusions"]
 ABSTAIN = -1
 _PRIOR_ACCURACY = 0.7  # what a voter is taken for before it has said anything
 _PRIOR_WEIGHT = 5.0  # as many votes as the prior is worth
+_LEAST_ACCURACY = 0.5
 _SMOOTHING = 0.5  # of a cell of a confusion table
 _TINY = 1e-12
 
@@ -77,11 +82,12 @@ def fit(
     Args:
         votes: [rows, voters] of label numbers, -1 to abstain.
         labels: How many labels there are.
-        form: ``accuracies``: one for each voter, errors spread evenly over the other labels.
-            ``confusions``: a table for each voter; it needs many rows.
+        form: ``accuracies``: one for each voter, at least 0.5, errors spread evenly over the
+            other labels. ``confusions``: a table for each voter; it needs many rows.
         abstaining_tells: In confusion tables, whether to abstain is a vote like others, as it is
             for functions that know one label only. False for people who weren't asked.
-        balance: Share of each label where it is known; else it is estimated.
+        balance: Share of each label where it is known. Else that among the votes for
+            ``accuracies``, and estimated along for ``confusions``.
         rounds: Most rounds of EM.
         tolerance: Largest change of a probability that ends it.
 
@@ -91,6 +97,8 @@ def fit(
     active = np.flatnonzero((votes >= 0).any(axis=1))
     told = votes[active]
     belief = majority(told, labels)
+    if balance is None and form == "accuracies":
+        balance = _balance(belief)
     model = _maximise(told, belief, form, abstaining_tells, balance, 0)
     for done in range(1, rounds + 1):
         before = belief
@@ -114,16 +122,21 @@ def _maximise(
     """The voters that fit best to what is believed of the labels."""
     labels = belief.shape[1]
     if balance is None:
-        balance = (belief.sum(axis=0) + 1) / (len(belief) + labels)
+        balance = _balance(belief)
     accuracies = np.array([_accuracy(column, belief) for column in votes.T])
     match form:
         case "accuracies":
-            return LabelModel(balance, accuracies, None, done)
+            return LabelModel(balance, np.maximum(accuracies, _LEAST_ACCURACY), None, done)
         case "confusions":
             tables = np.array([_table(column, belief, abstaining_tells) for column in votes.T])
             return LabelModel(balance, accuracies, tables.reshape(-1, labels, labels + 1), done)
         case _:
             assert_never(form)
+
+
+def _balance(belief: Reals) -> Reals:
+    """Share of each label, with one row more of each."""
+    return np.asarray((belief.sum(axis=0) + 1) / (len(belief) + belief.shape[1]))
 
 
 def _accuracy(column: npt.NDArray[np.int16], belief: Reals) -> float:
