@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from luthier.data.clean.encodings import EncodingsSpec, repair_encodings
 
@@ -71,6 +71,7 @@ def test_entities_only_when_asked() -> None:
 
 
 @given(st.text(max_size=60))
+@settings(deadline=None, max_examples=60)
 def test_a_second_pass_finds_no_control_characters(text: str) -> None:
     once, _ = repair_encodings(text, SPEC)
     assert "invisible characters removed" not in repair_encodings(once, SPEC)[1]

@@ -14,4 +14,5 @@ def test_a_text_is_split_once() -> None:
 
 
 def test_an_empty_text_has_no_words() -> None:
-    assert facts_of("").words == [] and facts_of(" \n").characters == 0
+    assert facts_of("").words == []
+    assert facts_of(" \n").characters == 0

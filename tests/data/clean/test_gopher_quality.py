@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from luthier.data.clean.facts import facts_of
 from luthier.data.clean.gopher_quality import GopherQualitySpec, check_gopher_quality
@@ -80,6 +80,7 @@ def test_each_rule_can_be_switched_off() -> None:
 
 
 @given(st.lists(st.sampled_from(["the", "a1", "12", "--", "of,", "word."]), min_size=1))
+@settings(deadline=None, max_examples=60)
 def test_words_with_letters_are_counted_as_defined(words: list[str]) -> None:
     spec = GopherQualitySpec(
         min_words=None, min_mean_word_chars=None, max_symbols_per_word=None, min_stop_words=None

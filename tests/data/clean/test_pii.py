@@ -1,4 +1,4 @@
-"""Personal data: masked so that none is found again, or replaced by the same stand-in everywhere."""
+"""Personal data: masked so that none is found again, or replaced alike everywhere."""
 
 from __future__ import annotations
 
@@ -71,15 +71,17 @@ TEXTS = st.lists(
 def test_messages_as_people_write_them(text: str, clean: str | None, found: dict[str, int]) -> None:
     treated = treat(text, MASK)
     assert treated.text == (text if clean is None else clean)
-    assert treated.found == found and treated.refused == ""
+    assert treated.found == found
+    assert treated.refused == ""
 
 
 @given(TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_masked_text_holds_nothing_more(text: str) -> None:
     once = treat(text, MASK)
     again = treat(once.text, MASK)
-    assert again.text == once.text and again.found == {}
+    assert again.text == once.text
+    assert again.found == {}
 
 
 @given(TEXTS, st.sampled_from(["report", "refuse"]))
@@ -119,7 +121,8 @@ def test_the_key_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
 def test_each_kind_can_be_left_alone() -> None:
     off = plan_pii(PiiSpec.model_validate(dict.fromkeys(KINDS, "off")), (), 0)
     text = " ".join(PIECES)
-    assert treat(text, off).text == text and treat(text, off).found == {}
+    assert treat(text, off).text == text
+    assert treat(text, off).found == {}
 
 
 def test_own_names_and_patterns() -> None:
@@ -133,8 +136,10 @@ def test_own_names_and_patterns() -> None:
     plan = plan_pii(spec, ("Anna", "Anna Smith", " "), 0)
     treated = treat("Anna Smith (staff no. S-12) and Anna lead Project Zeus; Annabel not.", plan)
     assert treated.found == {"name": 2, "staff_number": 1, "project": 1}
-    assert "Anna Smith" not in treated.text and "Annabel" in treated.text
-    assert "(staff no. [STAFF_NUMBER])" in treated.text and "project-" in treated.text
+    assert "Anna Smith" not in treated.text
+    assert "Annabel" in treated.text
+    assert "(staff no. [STAFF_NUMBER])" in treated.text
+    assert "project-" in treated.text
 
 
 @pytest.mark.parametrize("regex", ["(", "a*"])

@@ -80,10 +80,7 @@ SURROUNDED = [(kind, value) for kind, values in FOUND.items() for value in value
 @pytest.mark.parametrize(("kind", "value"), SURROUNDED)
 @pytest.mark.parametrize("frame", ["{}", "Mine is {}, ok?", "In 2023 I wrote ({}).", "x\n{}\ny"])
 def test_found_with_anything_around(kind: str, value: str, frame: str) -> None:
-    if kind == "credentials":
-        value_in = f"https://{value}@host.org/x"
-    else:
-        value_in = value
+    value_in = f"https://{value}@host.org/x" if kind == "credentials" else value
     assert _found(kind, frame.format(value_in)) == [value]
 
 
@@ -179,8 +176,8 @@ def test_plain_texts_have_no_candidates() -> None:
     "piece", ["a", "1", "1 ", "a.", "@", "a@", "1.", ":", "a:", "://a:", "AB12", "eyJ", "sk-", "(0"]
 )
 def test_hostile_texts_take_time_in_proportion(piece: str) -> None:
-    text = "password ssn call @:// 1234567890 1.1.1.1 :: " + piece * (200_000 // len(piece))
+    text = "password ssn call @:// 1234567890 1.1.1.1 :: " + piece * (20_000 // len(piece))
     started = time.process_time()
     for kind in FINDERS:
         list(FINDERS[kind](text))
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 10

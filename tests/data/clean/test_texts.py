@@ -34,10 +34,12 @@ def test_every_text_is_changed() -> None:
     assert new == Document("a", "New title", "new text", "o:1", "text", "g", {"by": "new hand"})
     row = change_texts(ROW, lambda text, _: text.replace("old", "new").replace("41", "[N]"))
     assert isinstance(row, Example)
-    assert "old" not in str(row) and row.label == row.answer == "new!"
+    assert "old" not in str(row)
+    assert row.label == row.answer == "new!"
     calls = json.loads(row.messages[2].tool_calls)
     assert json.loads(calls[0]["function"]["arguments"]) == {"to": "new", "n": "[N]"}
-    assert calls[0]["on"] is True and row.messages[3].tool_call_id == "c1"
+    assert calls[0]["on"] is True
+    assert row.messages[3].tool_call_id == "c1"
 
 
 def test_nothing_changed_is_the_very_same_row() -> None:

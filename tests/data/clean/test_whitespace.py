@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from luthier.data.clean.whitespace import WhitespaceSpec, tidy
 
@@ -34,6 +34,7 @@ def test_collapse_keeps_indentation() -> None:
 
 
 @given(st.text(alphabet=" \t\r\n\u00a0\x0cab", max_size=60), st.booleans())
+@settings(deadline=None, max_examples=60)
 def test_tidying_twice_changes_nothing(text: str, collapse: bool) -> None:
     spec = WhitespaceSpec(collapse=collapse, max_blank_lines=1)
     once = tidy(text, spec)
