@@ -37,6 +37,7 @@ def _run(
     assert json.loads((out / "augment.json").read_text()) == told
     found = read_table(out / "examples.parquet", Example)
     assert told["rows_in"] + told["made"] == len(found) + read_ledger(out).refused
+    assert told["rows_lost"] == len({r.id for r in rows} - {r.id for r in found})
     return found, told
 
 

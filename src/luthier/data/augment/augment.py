@@ -107,8 +107,9 @@ def augment(
         classify: The user's classifier, for judging or attack.
 
     Returns:
-        What ``augment.json`` holds: counts, reasons, seconds and samples for each augmenter, and
-        the robustness report of attacks.
+        What ``augment.json`` holds: counts (``rows_lost`` are rows that came in and, among more
+        rows, turned out too like a test question), reasons, seconds and samples for each
+        augmenter, and the robustness report of attacks.
 
     Raises:
         ConfigError: A model is needed that is not there.
@@ -158,6 +159,7 @@ def _write(
         "made": len(made),
         "kept": len(made) - len(verdicts),
         "rows_out": len(out),
+        "rows_lost": sum(row.id not in left for row in rows),
         "refused": ledger.refused,
         "reasons": ledger.reasons(),
     }
