@@ -34,7 +34,9 @@ def test_label_studio_gets_tasks_labels_and_guidelines(tmp_path: Path) -> None:
     assert (data["text"], data["row_id"], data["origin"]) == ("first", "r1", "f:1")
     page = ET.fromstring((tmp_path / "label-studio.xml").read_text())
     assert [c.get("value") for c in page.iter("Choice")] == list(SCHEME.labels)
-    assert page.find("./Collapse/Panel/Text").get("value") == SCHEME.guidelines  # type: ignore[union-attr]
+    shown = page.find("./Collapse/Panel/Text")
+    assert shown is not None
+    assert shown.get("value") == SCHEME.guidelines
     assert len(list(_exchange.read_label_studio(tmp_path / "anna.json"))) == 2
 
 
