@@ -39,6 +39,20 @@ class _Rows:
         return np.asarray(np.cumsum(self.counts) - self.counts)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Census:
+    """How many texts there are, and how many share each slot of shingles."""
+
+    texts: int
+    slots: npt.NDArray[np.uint32]
+
+    def holders(self, shingles: Shingles) -> npt.NDArray[np.uint32]:
+        return self.slots[shingles & np.uint32(len(self.slots) - 1)]
+
+    def weights(self, shingles: Shingles) -> Weights:
+        return np.log1p(self.texts / self.holders(shingles))
+
+
 def near_pairs(
     train: Iterable[str], test: Iterable[str], least: float
 ) -> Iterator[tuple[int, int, float]]:
@@ -57,18 +71,19 @@ def near_pairs(
     """
     with tempfile.TemporaryFile(prefix="luthier-shingles-") as file:
         ours, others = _store(test, file), _store(train, file)
-        texts = sum(map(len, (*ours, *others)))
         file.seek(0)
-        held, table = _count(file, [*ours, *others])
-        if not held:
+        census = _count(file, [*ours, *others])
+        file.seek(0)
+        tested = list(_read(file, ours, census))
+        if not tested:
             return
-        file.seek(0)
-        tested = list(_read(file, ours, table, texts))
-        if tested:
-            items = _joined(tested)
-            index = _index(items, least)
-            for rows in _read(file, others, table, texts):
-                yield from _matches(rows, items, index, least)
+        prefixes = [_prefixes(rows, census, least) for rows in tested]
+        holders = np.concatenate([row for row, _ in prefixes])
+        shingles = np.concatenate([found for _, found in prefixes])
+        order = np.argsort(shingles, kind="stable")
+        index, items = (shingles[order], holders[order]), _joined(tested)
+        for rows in _read(file, others, census):
+            yield from _matches(rows, _prefixes(rows, census, least), items, index, least)
 
 
 def _store(texts: Iterable[str], file: IO[bytes]) -> list[Counts]:
@@ -80,25 +95,21 @@ def _store(texts: Iterable[str], file: IO[bytes]) -> list[Counts]:
     return found
 
 
-def _count(file: IO[bytes], batches: list[Counts]) -> tuple[int, npt.NDArray[np.uint32]]:
-    """How many shingles there are, and how many texts share each slot."""
+def _count(file: IO[bytes], batches: list[Counts]) -> _Census:
     held = int(sum(counts.sum() for counts in batches))
-    slots = min(MOST_SLOTS, 1 << max(10, (64 * held).bit_length()))
-    table = np.zeros(slots, dtype=np.uint32)
+    slots = np.zeros(min(MOST_SLOTS, 1 << max(10, (64 * held).bit_length())), dtype=np.uint32)
     for counts in batches:
         shingles = np.frombuffer(file.read(4 * int(counts.sum())), dtype=np.uint32)
-        slot, times = np.unique(shingles & np.uint32(slots - 1), return_counts=True)
-        table[slot] += times.astype(np.uint32)
-    return held, table
+        slot, times = np.unique(shingles & np.uint32(len(slots) - 1), return_counts=True)
+        slots[slot] += times.astype(np.uint32)
+    return _Census(sum(map(len, batches)), slots)
 
 
-def _read(
-    file: IO[bytes], batches: list[Counts], table: npt.NDArray[np.uint32], texts: int
-) -> Iterator[_Rows]:
+def _read(file: IO[bytes], batches: list[Counts], census: _Census) -> Iterator[_Rows]:
     first = 0
     for counts in batches:
         shingles = np.frombuffer(file.read(4 * int(counts.sum())), dtype=np.uint32)
-        weights = np.log1p(texts / table[shingles & np.uint32(len(table) - 1)])
+        weights = census.weights(shingles)
         yield _Rows(shingles, weights, counts, _sums(weights, counts), first)
         first += len(counts)
 
@@ -121,36 +132,37 @@ def _joined(parts: list[_Rows]) -> _Rows:
     )
 
 
-def _prefixes(rows: _Rows, least: float) -> tuple[Counts, Shingles]:
-    """The heaviest shingles of each row, of which two similar rows must share at least one.
+def _prefixes(rows: _Rows, census: _Census, least: float) -> tuple[Counts, Shingles]:
+    """The rarest shingles of each row, of which two similar rows must share at least one.
 
     With similarity of at least t, the shared weight is at least t times the weight of either
-    row. So it cannot all lie in a row's lightest shingles that together weigh less than that.
+    row. So it cannot all lie in a row's last shingles that together weigh less than that,
+    provided that both rows have them in the same order.
     """
-    row = np.repeat(np.arange(len(rows.counts)), rows.counts)
-    order = np.lexsort((rows.shingles, -rows.weights, row))
-    weights = rows.weights[order]
+    place = np.repeat(np.arange(len(rows.counts), dtype=np.uint64), rows.counts)
+    rarity = np.minimum(census.holders(rows.shingles), 2**16 - 1).astype(np.uint64)
+    keyed = (place << np.uint64(48)) | (rarity << np.uint64(32)) | rows.shingles  # a batch's
+    keyed.sort()  # rows are fewer than 2^16: batched() sees to that
+    shingles, row = keyed.astype(np.uint32), (keyed >> np.uint64(48)).astype(np.int64)
+    weights = census.weights(shingles)
     before = np.cumsum(weights) - weights
     filled = rows.counts > 0
     opening = np.zeros(len(rows.counts))
     opening[filled] = before[rows.starts[filled]]
     rest = rows.totals[row] - (before - opening[row])
     kept = rest >= least * rows.totals[row] - 1e-6
-    return row[kept], rows.shingles[order][kept]
-
-
-def _index(items: _Rows, least: float) -> tuple[Shingles, Counts]:
-    """The prefixes of the test rows by shingle: the shingles in order, and whose each is."""
-    row, shingles = _prefixes(items, least)
-    order = np.argsort(shingles, kind="stable")
-    return shingles[order], row[order]
+    return rows.first + row[kept], shingles[kept]
 
 
 def _matches(
-    rows: _Rows, items: _Rows, index: tuple[Shingles, Counts], least: float
+    rows: _Rows,
+    prefixes: tuple[Counts, Shingles],
+    items: _Rows,
+    index: tuple[Shingles, Counts],
+    least: float,
 ) -> Iterator[tuple[int, int, float]]:
-    """The similar pairs of a batch of training rows."""
-    row, shingles = _prefixes(rows, least)
+    """The similar pairs of a batch of training rows; ``index`` has the test rows' prefixes."""
+    row, shingles = prefixes[0] - rows.first, prefixes[1]
     left = np.searchsorted(index[0], shingles, "left")
     many = np.searchsorted(index[0], shingles, "right") - left
     hits = np.flatnonzero(many)

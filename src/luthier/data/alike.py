@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from luthier.core.ledger import Ledger
@@ -18,6 +18,8 @@ from luthier.data._near import near_pairs
 
 NEAR = 0.8
 """Weighted Jaccard similarity from which two rows count as near-duplicates."""
+ALL = 1 - 1e-9
+"""Similarity of rows with the same word pairs."""
 
 Kind = Literal["same", "same but for case and punctuation", "near-duplicate", "in the corpus"]
 Shingle = tuple[str, ...]
@@ -64,9 +66,8 @@ def without_likes(examples: Sequence[Example], ledger: Ledger) -> list[Example]:
     while True:  # fewer rows weigh word pairs otherwise, so what is left is looked at again
         training = [e for e in kept if e.side != "test"]
         found = {training[place].id for *_, place in _near(training, test)}
-        for key in (_prompt, _loose):
-            taken = _keys(test, key)
-            found.update(row.id for row in training if _digest(key(row)) in taken)
+        taken = {_digest(_prompt(item)) for item in test}
+        found.update(row.id for row in training if _digest(_prompt(row)) in taken)
         if not found:
             return kept
         for example in training:
@@ -87,39 +88,28 @@ def overlaps(train: Sequence[Example], test: Sequence[Example]) -> Iterator[Over
         train: Training and validation rows.
         test: Test items.
     """
-    exact, loose = _last(train, test, _prompt), _last(train, test, _loose)
-    near: dict[int, tuple[float, int]] = {}
+    wanted = {_digest(_prompt(item)) for item in test}
+    same = {found: row for row in train if (found := _digest(_prompt(row))) in wanted}
+    near: dict[int, tuple[bool, float, int]] = {}
     for similarity, number, place in _near(train, test):
-        near[number] = max(near.get(number, (0.0, -1)), (similarity, place))
+        loosely = similarity > ALL and _loose(train[place]) == _loose(test[number])
+        near[number] = max(near.get(number, (False, 0.0, -1)), (loosely, similarity, place))
     for number, item in enumerate(test):
-        if (row := exact.get(_digest(_prompt(item)))) is not None:
+        if (row := same.get(_digest(_prompt(item)))) is not None:
             yield overlap("same", item, row.id, row.origin)
-        elif (row := loose.get(_digest(_loose(item)))) is not None:
-            yield overlap("same but for case and punctuation", item, row.id, row.origin)
         elif number in near:
-            similarity, place = near[number]
+            loosely, similarity, place = near[number]
             row = train[place]
-            yield overlap("near-duplicate", item, row.id, row.origin, similarity)
+            if loosely:
+                yield overlap("same but for case and punctuation", item, row.id, row.origin)
+            else:
+                yield overlap("near-duplicate", item, row.id, row.origin, similarity)
 
 
 def _near(train: Sequence[Example], test: Sequence[Example]) -> Iterator[tuple[float, int, int]]:
     """Similarity, place in test and place in train of all pairs that are near-duplicates."""
     for number, place, similarity in near_pairs(map(_said, train), map(_said, test), NEAR):
         yield similarity, number, place
-
-
-def _keys(rows: Iterable[Example], key: Callable[[Example], str]) -> set[bytes]:
-    """What rows must share to be the same; rows without words never are the same but for case."""
-    texts = map(key, rows)
-    return {_digest(text) for text in texts if text or key is _prompt}
-
-
-def _last(
-    train: Sequence[Example], test: Sequence[Example], key: Callable[[Example], str]
-) -> dict[bytes, Example]:
-    """The last training row of each key that a test item has too."""
-    wanted = _keys(test, key)
-    return {digest: row for row in train if (digest := _digest(key(row))) in wanted}
 
 
 def _prompt(example: Example) -> str:
