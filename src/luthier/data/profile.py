@@ -69,7 +69,7 @@ def _counts(values: Iterable[str], limit: int | None = None) -> dict[str, int]:
 
 
 def _part(document: Document) -> str:
-    return document.id.partition(".")[0] if document.meta else document.origin.partition(":")[0]
+    return document.id.partition(".")[0] if document.meta else document.group
 
 
 def _asked(example: Example) -> str:

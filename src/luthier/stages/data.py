@@ -2,31 +2,250 @@
 
 from __future__ import annotations
 
-from luthier.data import prepare as data
+from collections.abc import Sequence
+from typing import Any
+
+from luthier.core.records import Example
+from luthier.data import collect as sources, prepare as data
+from luthier.data.sources.sources import source_digest
+from luthier.models.remote import RemoteModel
 from luthier.stages.work import Work
 
 
 def collect(work: Work) -> None:
     """Read all sources into documents and rows."""
     spec = work.project.data
-    sources = [data.source_digest(s, work.base) for s in spec.sources]
+    digests = [source_digest(s, work.base) for s in spec.sources]
     work.make(
         "collect",
-        data.COLLECT_VERSION,
-        {"sources": sources, "max_refused": spec.max_refused},
-        lambda folder: data.collect(spec, work.base, folder, work.progress),
+        sources.COLLECT_VERSION,
+        {"sources": digests, "max_refused": spec.max_refused},
+        lambda folder: sources.collect(
+            spec.sources, work.base, folder, work.progress, max_refused=spec.max_refused
+        ),
+    )
+
+
+def clean(work: Work) -> None:
+    """Repair, refuse and mask what was collected."""
+    spec, seed, texts = work.project.data.clean, work.project.seed, work.texts
+    if spec is None:
+        return
+    from luthier.data.clean.clean import CLEAN_VERSION, clean, digest_clean
+
+    work.make(
+        "clean",
+        CLEAN_VERSION,
+        {"texts": texts, "clean": digest_clean(spec, work.base), "seed": seed},
+        lambda folder: clean(
+            spec, texts.path, folder, work.progress, base=work.base, seed=seed, encode=work.encode
+        ),
+        recorded={"clean": spec},
+    )
+
+
+def annotate(work: Work) -> None:
+    """Give rows their labels."""
+    spec, seed, texts = work.project.data.annotate, work.project.seed, work.texts
+    if spec is None:
+        return
+    from luthier.data.annotate import annotate as rooms
+
+    asks, encodes = rooms.needs_model(spec), rooms.needs_encoder(spec)
+    inputs: dict[str, Any] = {
+        "texts": texts,
+        "annotate": spec,
+        "labels": rooms.annotate_digest(spec, work.base),
+        "seed": seed,
+        "writer": work.writer_identity() if asks else None,
+        "encoder": work.encoder_digest() if encodes else None,
+    }
+    work.make(
+        "annotate",
+        rooms.ANNOTATE_VERSION,
+        inputs,
+        lambda folder: rooms.annotate(
+            spec,
+            texts.path,
+            folder,
+            work.progress,
+            base=work.base,
+            seed=seed,
+            encode=work.encode if encodes else None,
+            answer=work.writer() if asks else None,
+        ),
     )
 
 
 def prepare(work: Work) -> None:
     """Make questions, split, and lock the test side."""
     spec, seed, texts = work.project.data, work.project.seed, work.texts
+    kept = data.kept_sides(spec, work.base)
     work.make(
         "prepare",
         data.PREPARE_VERSION,
-        {"texts": texts, "settings": data.prepare_settings(spec), "seed": seed},
-        lambda folder: data.prepare(spec, texts.path, folder, work.progress, seed),
+        {"texts": texts, "settings": data.prepare_settings(spec), "kept": kept, "seed": seed},
+        lambda folder: data.prepare(spec, texts.path, folder, work.progress, seed, kept),
     )
+
+
+def synthesize(work: Work) -> None:
+    """Have a model write more training rows."""
+    spec, seed, rows = work.project.data.synthesize, work.project.seed, work.rows
+    if spec is None:
+        return
+    from luthier.data.synthesize.synthesize import SYNTHESIZE_VERSION, synthesize
+
+    encodes = spec.novelty.max_similarity is not None
+
+    def fill(folder: Any) -> dict[str, Any]:
+        writer = work.writer()
+        return synthesize(
+            spec,
+            rows.path,
+            folder,
+            work.progress,
+            documents=work.documents(),
+            answer=writer,
+            seed=seed,
+            encode=work.encode if encodes else None,
+            cost=writer.cost if isinstance(writer, RemoteModel) else lambda _: 0.0,
+        )
+
+    inputs = {
+        "rows": rows,
+        "texts": work.texts,
+        "synthesize": spec,
+        "seed": seed,
+        "writer": work.writer_identity(),
+        "encoder": work.encoder_digest() if encodes else None,
+    }
+    work.make("synthesize", SYNTHESIZE_VERSION, inputs, fill, resumable=True)
+
+
+def augment(work: Work) -> None:
+    """Make varied copies of training rows."""
+    spec, seed, rows = work.project.data.augment, work.project.seed, work.rows
+    if spec is None:
+        return
+    from luthier.data.augment import augment as rooms
+
+    asks, classifies = rooms.needs_model(spec), rooms.needs_classifier(spec)
+    if classifies:
+        _classifier(work)
+    inputs: dict[str, Any] = {
+        "rows": rows,
+        "augment": spec,
+        "files": rooms.augment_digest(spec, work.base),
+        "seed": seed,
+        "encoder": work.encoder_digest(),
+        "writer": work.writer_identity() if asks else None,
+        "classifier": work.made.get("classifier"),
+    }
+    work.make(
+        "augment",
+        rooms.AUGMENT_VERSION,
+        inputs,
+        lambda folder: rooms.augment(
+            spec,
+            rows.path,
+            folder,
+            work.progress,
+            base=work.base,
+            seed=seed,
+            encode=work.encode,
+            answer=work.writer() if asks else None,
+            classify=_Classify(work) if classifies else None,
+        ),
+    )
+
+
+def _classifier(work: Work) -> None:
+    """Train a linear classifier of the labels, for augmenting to attack or to be judged by."""
+    from luthier.tune.classifier import CLASSIFIER_VERSION, Head, train_classifier
+
+    rows, seed = work.rows, work.project.seed
+    work.make(
+        "classifier",
+        CLASSIFIER_VERSION,
+        {"rows": rows, "encoder": work.encoder_digest(), "seed": seed},
+        lambda folder: train_classifier(
+            Head(), rows.path, folder, work.progress, encode=work.encode, seed=seed
+        ),
+    )
+
+
+class _Classify:
+    """The run's classifier as augmenting asks it."""
+
+    def __init__(self, work: Work) -> None:
+        from luthier.tune.classifier import load_classifier
+
+        self._classifier = load_classifier(work.made["classifier"].path, work.encode)
+        self.labels = self._classifier.labels
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        return self._classifier.probabilities(texts)
+
+
+def balance(work: Work) -> None:
+    """Even out the classes, by rows or by what the loss is told."""
+    spec, seed, rows = work.project.data.balance, work.project.seed, work.rows
+    if spec is None:
+        return
+    from luthier.data.balance.balance import BALANCE_VERSION, balance
+
+    work.make(
+        "balance",
+        BALANCE_VERSION,
+        {"rows": rows, "balance": spec, "seed": seed, "encoder": work.encoder_digest()},
+        lambda folder: balance(
+            spec, rows.path, folder, work.progress, seed=seed, encode=work.encode
+        ),
+    )
+
+
+def readiness(work: Work) -> None:
+    """Judge the prepared data; the model says what fits."""
+    from luthier.data.readiness.readiness import READINESS_VERSION, Needs, readiness
+    from luthier.models.load import load_tokenizer
+    from luthier.models.render import Renderer
+    from luthier.tune.tune import TuneSpec
+
+    spec, seed, rows, texts = work.project.data.readiness, work.project.seed, work.rows, work.texts
+    limit = (work.project.tune or TuneSpec()).max_length
+    earlier = {name: artifact.path for name, artifact in work.made.items()}
+
+    def fill(folder: Any) -> dict[str, Any]:
+        renderer = Renderer(load_tokenizer(work.model_folder))
+
+        def count_tokens(example: Example) -> int:
+            return len(renderer.render(example.messages).ids)
+
+        context = work.made["model"].summary["context_length"]
+        needs = Needs(count_tokens, min(limit, context), context, work.encode)
+        return readiness(
+            spec,
+            rows.path,
+            texts.path,
+            folder,
+            work.progress,
+            base=work.base,
+            needs=needs,
+            earlier=earlier,
+            seed=seed,
+        )
+
+    inputs = {
+        "rows": rows,
+        "texts": texts,
+        "readiness": spec,
+        "model": work.made["model"],
+        "max_length": limit,
+        "encoder": work.encoder_digest(),
+        "seed": seed,
+    }
+    work.store.keep("readiness", work.make("readiness", READINESS_VERSION, inputs, fill))
 
 
 def leakage(work: Work) -> None:

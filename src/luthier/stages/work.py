@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from luthier import config
 from luthier.config import Project
+from luthier.core.errors import ConfigError
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Side
 from luthier.core.store import Artifact, Store
 from luthier.data import prepare as data
+from luthier.data.writer import LocalWriter
 from luthier.evaluate.compare import EvaluateSpec
+from luthier.models.remote import RemoteModel, RemoteSpec
 from luthier.setup.plan import answering_precision
 
 if TYPE_CHECKING:
     from luthier.evaluate.routes import Route
+    from luthier.models.encode import Encoder, Vectors
     from luthier.models.generate import Generate
     from luthier.models.load import Model
     from luthier.setup.plan import Plan
@@ -47,6 +51,7 @@ class Work:
         self.model_folder = Path()
         self.started = time.monotonic()
         self._plan: Plan | None = None
+        self._encoder: Encoder | None = None
 
     def make(
         self,
@@ -87,12 +92,63 @@ class Work:
 
     @plan.setter
     def plan(self, plan: Plan) -> None:
+        """Keep the plan."""
         self._plan = plan
 
     @property
     def planned(self) -> bool:
         """Whether there is a plan."""
         return self._plan is not None
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Texts to normalised vectors, by the encoder that the data section names."""
+        if self._encoder is None:
+            from luthier.models.encode import load_encoder
+
+            self._encoder = load_encoder(self.project.data.encoder)
+        return self._encoder.encode(texts)
+
+    def encoder_digest(self) -> str:
+        """What names the encoder that the data section names."""
+        from luthier.models.encode import load_encoder
+
+        return load_encoder(self.project.data.encoder).digest
+
+    def writer_identity(self) -> Any:
+        """What names the model that writes and labels: settings, or the digest of its files."""
+        spec = self.project.data.writer
+        if isinstance(spec, RemoteSpec):
+            return spec
+        from luthier.models.load import folder_digest
+
+        return folder_digest(self._writer_folder())
+
+    def writer(self) -> Generate:
+        """The model that writes and labels."""
+        spec = self.project.data.writer
+        if isinstance(spec, RemoteSpec):
+            return RemoteModel(spec)
+        from luthier.models.generate import LocalModel
+        from luthier.models.load import load
+        from luthier.setup.plan import inspect_machine
+
+        device = inspect_machine(self.project.setup.device).device
+        folder = self._writer_folder()
+        return LocalModel(load(folder, device=device, precision=answering_precision(device)))
+
+    def _writer_folder(self) -> Path:
+        from luthier.models.load import ModelSpec, find
+
+        spec = self.project.data.writer
+        named = spec.model if isinstance(spec, LocalWriter) else None
+        model = ModelSpec(name=named) if named else self.project.model
+        if model.name == "scratch":
+            raise ConfigError(
+                "a model that is yet to be made cannot write or label rows",
+                where="data.writer",
+                mend="Name another: `writer: {kind: local, model: starter}`.",
+            )
+        return find(model, self.base)
 
     def load(self, folder: Path, *, answering: bool = False) -> Model:
         """Load a model folder in the precision of the plan, or of answering."""

@@ -128,10 +128,7 @@ def tune(
     after = _loop.evaluate(model, held_out, spec, plan) if held_out else math.nan
     save(model, folder / "model")
     ledger.write(folder)
-    told = dataclasses.asdict(history)
-    if held_out is None:
-        told["best_loss"] = None  # JSON knows no infinity
-    (folder / "history.json").write_text(json.dumps(told, allow_nan=False))
+    _write_history(history, folder)
     (folder / _loop.CHECKPOINT).unlink(missing_ok=True)
     return {
         "objective": spec.objective,
@@ -141,6 +138,13 @@ def tune(
         **_training_summary(history),
         **_validation_summary(before, after, held_out),
     }
+
+
+def _write_history(history: History, folder: Path) -> None:
+    told = dataclasses.asdict(history)
+    if not history.validation:
+        told["best_loss"] = None  # JSON knows no infinity
+    (folder / "history.json").write_text(json.dumps(told, allow_nan=False))
 
 
 def _rows(

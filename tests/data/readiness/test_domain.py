@@ -10,8 +10,8 @@ import pytest
 from luthier.core.errors import ModelError
 from luthier.data.readiness.domain import cross_entropy_difference
 
-DOMAIN = "the luthier carves the arch of the plate with a gouge and a plane".split()
-GENERAL = "the minister told the press that a vote on the budget was near".split()
+DOMAIN = ["luthier", "carves", "the", "arch", "of", "a", "plate", "with", "gouge", "and", "plane"]
+GENERAL = ["minister", "told", "the", "press", "that", "a", "vote", "on", "budget", "was", "near"]
 
 
 def texts(words: list[str], seed: int, count: int = 60) -> list[str]:

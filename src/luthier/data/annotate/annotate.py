@@ -44,8 +44,8 @@ from luthier.data.annotate._merge import (
 )
 from luthier.data.annotate.adjudicate import Resolve, Resolved, disagreements, reliability, resolve
 from luthier.data.annotate.agreement import Level, agreement
-from luthier.data.annotate.autolabel import EncoderLabels
-from luthier.data.annotate.functions import EncoderFunction, PythonFunction
+from luthier.data.annotate.autolabel import EncoderLabels, ModelLabels
+from luthier.data.annotate.functions import EncoderFunction, ModelFunction, PythonFunction
 from luthier.data.annotate.items import Item, items_of
 from luthier.data.annotate.label_model import ABSTAIN
 from luthier.data.annotate.labels import Label, read_labels, votes_of
@@ -142,6 +142,14 @@ def needs_encoder(spec: AnnotateSpec) -> bool:
         isinstance(spec.automatic, EncoderLabels)
         or any(isinstance(one, EncoderFunction) for one in functions)
         or (spec.queue.size > 0 and spec.queue.strategy in query.NEEDS_VECTORS)
+    )
+
+
+def needs_model(spec: AnnotateSpec) -> bool:
+    """Whether any setting asks for a model that answers."""
+    functions = spec.functions.functions if spec.functions else ()
+    return isinstance(spec.automatic, ModelLabels) or any(
+        isinstance(one, ModelFunction) for one in functions
     )
 
 

@@ -21,7 +21,7 @@ from luthier.core.errors import ConfigError, DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Example, Message, read_table, write_table
-from luthier.core.spec import Spec
+from luthier.core.spec import Spec, digest_file, digest_of
 from luthier.data.alike import without_likes
 from luthier.data.augment._candidates import Augmenter, Workshop, make_candidates, scorer
 from luthier.data.augment._checks import (
@@ -37,8 +37,18 @@ from luthier.data.augment._checks import (
     check_new,
 )
 from luthier.data.augment._labels import Classify, sample_labelled
-from luthier.data.augment._neighbours import Encode
+from luthier.data.augment._neighbours import (
+    Encode,
+    EncoderVectors,
+    FileVectors,
+    TrainedVectors,
+    VectorsSpec,
+)
 from luthier.data.augment._random import number_for
+from luthier.data.augment.adversarial import AdversarialAugmenter
+from luthier.data.augment.back_translation import BackTranslationAugmenter, ModelEngine
+from luthier.data.augment.embeddings import EmbeddingsAugmenter
+from luthier.data.augment.synonyms import SynonymsAugmenter
 from luthier.models.generate import Generate
 
 AUGMENT_VERSION = 1
@@ -78,6 +88,46 @@ class AugmentSpec(Spec):
         if "{text}" not in prompt:
             raise ValueError("the prompt must hold {text}")
         return prompt
+
+
+def needs_model(spec: AugmentSpec) -> bool:
+    """Whether any setting asks for the answering model."""
+    return spec.judge == "answer" or any(
+        (isinstance(a, BackTranslationAugmenter) and isinstance(a.engine, ModelEngine))
+        or (isinstance(a, AdversarialAugmenter) and a.target == "answer")
+        for a in spec.augmenters
+    )
+
+
+def needs_classifier(spec: AugmentSpec) -> bool:
+    """Whether any setting asks for a classifier of the training rows' labels."""
+    return spec.judge == "classifier" or any(
+        isinstance(a, AdversarialAugmenter) and a.target == "classifier" for a in spec.augmenters
+    )
+
+
+def augment_digest(spec: AugmentSpec, base: Path) -> str:
+    """A digest of the files that the settings name; one that is missing counts as empty."""
+    named: list[str] = []
+    for one in spec.augmenters:
+        if isinstance(one, SynonymsAugmenter):
+            named.append(one.path)
+        elif isinstance(one, EmbeddingsAugmenter):
+            named += _vector_files(one.vectors)
+    files = [base / name for name in named]
+    return digest_of([digest_file(path) if path.is_file() else "" for path in files])
+
+
+def _vector_files(spec: VectorsSpec) -> list[str]:
+    match spec:
+        case FileVectors():
+            return [spec.path]
+        case TrainedVectors():
+            return list(spec.corpus)
+        case EncoderVectors():
+            return []
+        case _:
+            assert_never(spec)
 
 
 def augment(

@@ -16,10 +16,12 @@ from luthier.core.records import Document, Example
 from luthier.data.clean._texts import Place, change_texts, emptied, judged_text
 from luthier.data.clean.boilerplate import strip_boilerplate
 from luthier.data.clean.c4 import check_c4, keep_c4_lines
+from luthier.data.clean.decontaminate import Index, check_decontaminated
 from luthier.data.clean.encodings import repair_encodings
 from luthier.data.clean.facts import Facts, Rows, Verdict, facts_of
 from luthier.data.clean.gopher_quality import check_gopher_quality
 from luthier.data.clean.gopher_repetition import check_gopher_repetition
+from luthier.data.clean.harm import check_harm
 from luthier.data.clean.language import check_language
 from luthier.data.clean.length import check_length
 from luthier.data.clean.markup import strip_markup
@@ -43,11 +45,13 @@ class Plan:
         spec: The settings; paths in it are absolute, word lists are read.
         pii: How personal data is treated, or None.
         shared: Hashes of the lines that many documents share.
+        evaluation: Runs of words that stand in evaluation files.
     """
 
     spec: CleanSpec
     pii: PiiPlan | None = None
     shared: frozenset[int] = frozenset()
+    evaluation: Index = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ def _clean_row(row: Row, plan: Plan, done: Batch) -> Row | None:
     if repaired is not row and (reason := emptied(row, repaired)):
         _refuse(row, reason, ", ".join(reasons), done)
         return None
-    if verdict := judge(repaired, plan.spec):
+    if verdict := judge(repaired, plan.spec, plan.evaluation):
         _refuse(row, *verdict, done)
         return None
     found: Counter[str] = Counter()
@@ -166,12 +170,13 @@ def _repair(text: str, place: Place, row: Row, plan: Plan, reasons: dict[str, No
     return text
 
 
-def judge(row: Row, spec: CleanSpec) -> Verdict:
+def judge(row: Row, spec: CleanSpec, evaluation: Index | None = None) -> Verdict:
     """The first rule's objection to a row, or None.
 
     Args:
         row: A document, or a conversation, judged by what is said in it.
         spec: Settings.
+        evaluation: What must not stand in the data, see ``decontaminate.read_index``.
     """
     specs = (
         spec.length,
@@ -179,14 +184,17 @@ def judge(row: Row, spec: CleanSpec) -> Verdict:
         spec.gopher_repetition,
         spec.c4,
         spec.language,
+        spec.harm,
+        spec.decontaminate,
     )
     if not any(one is not None and _judges(one.judges, row) for one in specs):
         return None
     facts = facts_of(judged_text(row, answers_only=spec.rows_judged_by == "answer"))
-    return next((verdict for verdict in _verdicts(facts, row, spec) if verdict is not None), None)
+    verdicts = _verdicts(facts, row, spec, evaluation or {})
+    return next((verdict for verdict in verdicts if verdict is not None), None)
 
 
-def _verdicts(facts: Facts, row: Row, spec: CleanSpec) -> Iterator[Verdict]:
+def _verdicts(facts: Facts, row: Row, spec: CleanSpec, evaluation: Index) -> Iterator[Verdict]:
     if spec.length is not None and _judges(spec.length.judges, row):
         yield check_length(facts, spec.length)
     if spec.gopher_quality is not None and _judges(spec.gopher_quality.judges, row):
@@ -197,6 +205,10 @@ def _verdicts(facts: Facts, row: Row, spec: CleanSpec) -> Iterator[Verdict]:
         yield check_c4(facts, spec.c4)
     if spec.language is not None and _judges(spec.language.judges, row):
         yield check_language(facts, spec.language)
+    if spec.harm is not None and _judges(spec.harm.judges, row):
+        yield check_harm(facts, spec.harm)
+    if spec.decontaminate is not None and _judges(spec.decontaminate.judges, row):
+        yield check_decontaminated(facts, spec.decontaminate, evaluation)
 
 
 def _judges(which: Rows, row: Row) -> bool:

@@ -31,11 +31,14 @@ from luthier.data.clean._books import Books
 from luthier.data.clean.batch import Batch, Plan, Row, Shown, clean_batch, repair_body
 from luthier.data.clean.boilerplate import BoilerplateSpec, shared_lines
 from luthier.data.clean.c4 import C4Spec
+from luthier.data.clean.decontaminate import DecontaminateSpec, read_index
 from luthier.data.clean.encodings import EncodingsSpec
 from luthier.data.clean.exact import ExactSpec, exact_key
 from luthier.data.clean.facts import Rows
 from luthier.data.clean.gopher_quality import GopherQualitySpec
 from luthier.data.clean.gopher_repetition import GopherRepetitionSpec
+from luthier.data.clean.harm import HarmSpec
+from luthier.data.clean.label_errors import Encode, LabelErrorsSpec, without_suspects
 from luthier.data.clean.language import LanguageSpec
 from luthier.data.clean.length import LengthSpec
 from luthier.data.clean.markup import MarkupSpec
@@ -79,6 +82,10 @@ class CleanSpec(Spec):
     """Texts that repeat themselves are refused."""
     c4: C4Spec | None = None
     """Lines that are no sentences are taken out; code, placeholders and bad words refused."""
+    harm: HarmSpec | None = None
+    """Texts that threaten, incite, urge to self-harm or dehumanise are refused."""
+    decontaminate: DecontaminateSpec | None = None
+    """Texts that share a long run of words with named evaluation files are refused."""
     rows_judged_by: Literal["conversation", "answer"] = "conversation"
     """What the rules read of a question with its answer: all of it, or the answer alone."""
     pii: PiiSpec | None = None
@@ -87,6 +94,8 @@ class CleanSpec(Spec):
     """Rows that repeat an earlier one are refused."""
     near_duplicates: NearSpec | None = None
     """Rows that nearly repeat an earlier one are refused."""
+    label_errors: LabelErrorsSpec | None = None
+    """Rows whose label is suspect are refused; needs the encoder."""
     max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
     """Largest share of refused rows that is not an error."""
 
@@ -104,6 +113,8 @@ def digest_clean(spec: CleanSpec, base: Path) -> str:
     named = [spec.pii and spec.pii.names_file, spec.c4 and spec.c4.bad_words_file]
     if spec.length is not None and spec.length.tokenizer:
         named.append(f"{spec.length.tokenizer}/tokenizer.json")
+    if spec.decontaminate is not None:
+        named += spec.decontaminate.files
     files = [digest_file(_existing(base / name)) for name in named if name]
     key = os.environ.get(spec.pii.key_env, "") if spec.pii and spec.pii.key_env else ""
     sign = hmac.digest(key.encode(), b"luthier.data.clean", hashlib.sha256).hex()[:8] if key else ""
@@ -119,6 +130,7 @@ def clean(
     base: Path,
     seed: int,
     run: Run = map,
+    encode: Encode | None = None,
 ) -> dict[str, Any]:
     """Clean what was collected.
 
@@ -130,6 +142,7 @@ def clean(
         base: Folder that relative paths in the settings start from.
         seed: Decides the stand-ins for personal data where no key is named.
         run: Cleans batches, in order; ``map`` does so in this process.
+        encode: Texts to normalised vectors; needed for ``label_errors``.
 
     Returns:
         Counts of rows, reasons, findings of personal data, some changes and seconds, as plain
@@ -145,7 +158,8 @@ def clean(
     plan = plan_of(spec, base, seed)
     plan = dataclasses.replace(plan, shared=_shared(spec, collected))
     tally = Batch([], [], Counter(), Counter(), [])
-    rows_in, rows_out = {}, {}
+    rows_in: dict[Rows, int] = {}
+    rows_out: dict[Rows, int] = {}
     with Books(folder) as books:
         for name, record, kind in _TABLES:
             rows_in[kind] = pq.read_metadata(collected / name).num_rows
@@ -153,6 +167,10 @@ def clean(
                 batches = _told(iterate_table(collected / name, record, BATCH_ROWS), task)
                 cleaned = run(functools.partial(clean_batch, plan=plan), batches)
                 rows_out[kind] = _write(spec, cleaned, kind, record, folder / name, books, tally)
+        if spec.label_errors is not None:
+            rows_out["rows"] -= without_suspects(
+                folder / "rows.parquet", spec.label_errors, encode, seed, books
+            )
     books.check(
         rows_in=sum(rows_in.values()),
         rows_out=sum(rows_out.values()),
@@ -161,7 +179,16 @@ def clean(
     )
     if not any(rows_out.values()):
         raise DataError("no row is left after cleaning", where="data.clean", mend="Refuse less.")
-    summary = {
+    summary = _summary(rows_in, rows_out, books, tally)
+    told = json.dumps(summary, indent=2, ensure_ascii=False)
+    (folder / "clean.json").write_text(told, encoding="utf-8")
+    return {**summary, "seconds": round(time.monotonic() - started, 2)}
+
+
+def _summary(
+    rows_in: dict[Rows, int], rows_out: dict[Rows, int], books: Books, tally: Batch
+) -> dict[str, Any]:
+    return {
         "rows_in": rows_in,
         "rows_out": rows_out,
         "refused": books.refused,
@@ -173,9 +200,6 @@ def clean(
         },
         "examples": [dataclasses.asdict(shown) for shown in tally.shown],
     }
-    told = json.dumps(summary, indent=2, ensure_ascii=False)
-    (folder / "clean.json").write_text(told, encoding="utf-8")
-    return {**summary, "seconds": round(time.monotonic() - started, 2)}
 
 
 def plan_of(spec: CleanSpec, base: Path, seed: int) -> Plan:
@@ -196,10 +220,12 @@ def plan_of(spec: CleanSpec, base: Path, seed: int) -> Plan:
     if spec.c4 is not None and spec.c4.bad_words_file is not None:
         words = (*spec.c4.bad_words, *_lines(base / spec.c4.bad_words_file))
         spec = _with(spec, c4=_with(spec.c4, bad_words=words))
+    evaluation = read_index(spec.decontaminate, base) if spec.decontaminate else {}
     if spec.pii is None:
-        return Plan(spec)
+        return Plan(spec, evaluation=evaluation)
     more = _lines(base / spec.pii.names_file) if spec.pii.names_file is not None else ()
-    return Plan(spec, plan_pii(spec.pii, (*spec.pii.names, *more), seed))
+    pii = plan_pii(spec.pii, (*spec.pii.names, *more), seed)
+    return Plan(spec, pii, evaluation=evaluation)
 
 
 def _with(spec: Any, **fields: Any) -> Any:

@@ -37,7 +37,8 @@ _PATTERNS: dict[str, str] = {
     "sexual": r"\b(?:child|kid|minor|underage|teen)\w* (?:porn\w*|sex|nudes?)\b|"
     r"\bhardcore porn\w*\b|\b(?:explicit|graphic) sex(?:ual)? (?:scene|act|content)s?\b",
     "weapons": r"\bhow (?:to|do i|can i) (?:make|build|construct|synthesi[sz]e) (?:a |an )?"
-    r"(?!bath |seed |cherry )(?:\w+ )?(?:pipe bomb|bomb|nerve agent|explosives?|sarin|ricin|molotov)\b",
+    r"(?!bath |seed |cherry )(?:\w+ )?"
+    r"(?:pipe bomb|bomb|nerve agent|explosives?|sarin|ricin|molotov)\b",
 }
 _HINT = re.compile(
     rf"{_VIOLENCE}|hang|hurt|harm|die|end your|end it|vermin|human|animals|parasite|cockroach|"

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
+from luthier.core.errors import ConfigError
+from luthier.core.ledger import Entry
+from luthier.core.records import Example, read_table, write_table
 from luthier.core.spec import Spec
+from luthier.data.clean._books import Books
 
 if TYPE_CHECKING:
     from luthier.models.encode import Vectors
+
+Encode = Callable[[Sequence[str]], "Vectors"]
 
 
 class LabelErrorsSpec(Spec):
@@ -43,6 +50,49 @@ class Suspect:
     row: int
     rather: str
     confidence: float
+
+
+def without_suspects(
+    path: Path,
+    spec: LabelErrorsSpec,
+    encode: Encode | None,
+    seed: int,
+    books: Books,
+) -> int:
+    """Take the rows with suspect labels out of a table.
+
+    Args:
+        path: A table of conversations; it is written anew.
+        spec: Settings.
+        encode: Texts to normalised vectors.
+        seed: Decides the folds.
+        books: Gets a line for each row that is refused.
+
+    Returns:
+        How many rows were refused.
+
+    Raises:
+        ConfigError: There is no encoder.
+    """
+    if encode is None:
+        raise ConfigError("suspect labels are found with the encoder", where="clean.label_errors")
+    rows = read_table(path, Example)
+    places = [i for i, row in enumerate(rows) if row.label]
+    if not places:
+        return 0
+    vectors = encode([rows[i].question for i in places])
+    labels = [rows[i].label for i in places]
+    found = suspects(vectors, labels, folds=spec.folds, seed=seed) or []
+    worst = found[: int(spec.max_share * len(places))]
+    refused = {places[one.row]: one for one in worst}
+    books.add(
+        [
+            Entry("refused", "suspect label", rows[i].origin, f"{rows[i].label}, not {one.rather}")
+            for i, one in sorted(refused.items())
+        ]
+    )
+    write_table(path, [row for i, row in enumerate(rows) if i not in refused], Example)
+    return len(refused)
 
 
 def suspects(

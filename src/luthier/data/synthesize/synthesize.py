@@ -60,7 +60,7 @@ class SynthesizeSpec(Spec):
     budget: BudgetSpec = BudgetSpec()
     """What it may cost."""
     form: FormSpec = FormSpec()
-    """What a row must look like."""
+    """The form a draft must have."""
     novelty: NoveltySpec = NoveltySpec()
     """How far a row must be from all others."""
     judge: JudgeSpec | None = None
@@ -126,20 +126,23 @@ def synthesize(
     )
     write_table(folder / "examples.parquet", [*examples, *made], Example)
     ledger.write(folder)
+    summary = _summary(made, desk) | {"seconds": round(time.monotonic() - started, 2)}
     samples = [{"question": e.question, "answer": e.answer, "parent": e.parent} for e in made]
-    summary = {
-        "replies": desk.replies,
-        "made": len(made),
-        "methods": dict(Counter(e.id.split(":")[1] for e in made)),
-        "refused": ledger.refused,
-        "reasons": ledger.reasons(),
-        "spent": dataclasses.asdict(writer.spent),
-        "budget_spent": writer.over,
-        "seconds": round(time.monotonic() - started, 2),
-    }
     told = json.dumps({**summary, "samples": samples[:SAMPLES]}, indent=2, ensure_ascii=False)
     (folder / "synthesize.json").write_text(told, encoding="utf-8")
     return summary
+
+
+def _summary(made: Sequence[Example], desk: Desk) -> dict[str, Any]:
+    return {
+        "replies": desk.replies,
+        "made": len(made),
+        "methods": dict(Counter(e.id.split(":")[1] for e in made)),
+        "refused": desk.ledger.refused,
+        "reasons": desk.ledger.reasons(),
+        "spent": dataclasses.asdict(desk.writer.spent),
+        "budget_spent": desk.writer.over,
+    }
 
 
 def learnable(documents: Sequence[Document], examples: Sequence[Example]) -> list[Document]:
