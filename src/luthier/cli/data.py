@@ -77,17 +77,17 @@ def run_step(
     from luthier.core.progress import Progress, Quiet, Terminal
 
     project = config.load(path, sets)
-    progress: Progress = Quiet() if quiet else Terminal()
-    from luthier import pipeline  # after the settings are known to be right: it is slow
-
-    until: Stop = next(stop for stop in get_args(pipeline.Stop) if stop == name)
-    result = pipeline.run(project, path.parent, progress, until=until)
-    if stage not in result.artifacts:
+    if getattr(project.data, name, stage) is None:  # said before anything is made
         raise ConfigError(
             f"this project has no step '{name}'",
             where=str(path),
             mend=f"Add a section `data.{name}` to it.",
         )
+    progress: Progress = Quiet() if quiet else Terminal()
+    from luthier import pipeline  # after the settings are known to be right: it is slow
+
+    until: Stop = next(stop for stop in get_args(pipeline.Stop) if stop == name)
+    result = pipeline.run(project, path.parent, progress, until=until)
     if as_json:
         click.echo(json.dumps(result.as_json()["stages"][stage], indent=2, ensure_ascii=False))
         return
@@ -110,7 +110,7 @@ def show_step(name: str, artifact: Artifact, console: Any) -> None:
     plain = {k: v for k, v in artifact.summary.items() if not isinstance(v, dict | list)}
     grid = Table.grid(padding=(0, 2))
     for key, value in plain.items():
-        grid.add_row(Text(f"  {key.replace('_', ' ')}", style="dim"), _figure(value))
+        grid.add_row(Text(f"  {key.replace('_', ' ')}", style="dim"), Text(_figure(value)))
     console.print(grid)
     for key, value in artifact.summary.items():
         if isinstance(value, dict) and value:
@@ -125,16 +125,19 @@ def show_step(name: str, artifact: Artifact, console: Any) -> None:
 def _table(key: str, value: dict[str, Any]) -> Any:
     """A small table of counts, nested one level at most."""
     from rich.table import Table
+    from rich.text import Text
 
     nested = all(isinstance(v, dict) for v in value.values())
     columns = list(dict.fromkeys(c for v in value.values() for c in v)) if nested else [""]
     table = Table(title=key.replace("_", " "), title_justify="left", title_style="dim", box=None)
     table.add_column("", no_wrap=False)
     for column in columns:
-        table.add_column(str(column).replace("_", " "), justify="right")
+        cells = [row.get(column) for row in value.values()] if nested else value.values()
+        number = all(isinstance(cell, int | float | None) for cell in cells)
+        table.add_column(str(column).replace("_", " "), justify="right" if number else "left")
     for name, row in value.items():
-        cells = [row.get(c) for c in columns] if nested else [row]
-        table.add_row(f"  {name}", *map(_figure, cells))
+        shown = [row.get(c) for c in columns] if nested else [row]
+        table.add_row(Text(f"  {name}"), *(Text(_figure(cell)) for cell in shown))
     return table
 
 

@@ -70,11 +70,11 @@ def items(test: Sequence[Example], minimum: int = 100) -> Light:
 def balance(train: Sequence[Example]) -> Light:
     """Are the classes (or else the kinds of rows) of like size?"""
     labels = Counter(e.label for e in train if e.label)
-    what = "classes"
+    what, one = "classes", "class"
     if not labels:
-        labels, what = Counter(e.kind for e in train), "kinds of rows"
+        labels, what, one = Counter(e.kind for e in train), "kinds of rows", "kind of row"
     if len(labels) < 2:
-        return Light("balance", "grey", f"there are no several {what}")
+        return Light("balance", "grey", f"there is only one {one}" if labels else "there is no row")
     most, least = labels.most_common(1)[0], labels.most_common()[-1]
     ratio = most[1] / least[1]
     colour = worst(ratio, 5, 20)

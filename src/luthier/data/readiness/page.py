@@ -27,7 +27,7 @@ table { border-collapse: collapse; margin-top: .5rem; font-size: .85rem }
 td, th { padding: .1rem .8rem .1rem 0; text-align: left; vertical-align: top }
 td.n { text-align: right; font-variant-numeric: tabular-nums } details { margin-top: .3rem }
 .bar { background: #3b82f6; height: .7rem; min-width: 1px; display: inline-block }
-svg rect { fill: #3b82f6 } svg text { fill: currentColor; font-size: 11px }
+svg { max-width: 100% } svg rect { fill: #3b82f6 } svg text { fill: currentColor; font-size: 11px }
 svg line { stroke: #dc2626; stroke-width: 1.5 }
 """
 _MOST_ROWS = 20
@@ -112,6 +112,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, list):
         value = ", ".join(map(str, value))
+    if value is None:
+        value = "-"
     number = isinstance(value, int | float)
     shown = f"{value:,.4g}" if isinstance(value, float) else str(value)
     return f'<td class="n">{shown}</td>' if number else f"<td>{escape(shown)}</td>"

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from pydantic import Field
 
 from luthier.core.errors import DataError
 from luthier.core.ledger import FILE_NAME as LEDGER, read_ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, read_table
-from luthier.core.spec import Spec
+from luthier.core.spec import Spec, digest_of
 from luthier.data.duplicates import DuplicatesSpec, survivors
 from luthier.data.readiness import lights
 from luthier.data.readiness.diversity import distinct_n, vendi_score
@@ -69,6 +70,19 @@ class Needs:
     encode: Encode
 
 
+def digest_readiness(spec: ReadinessSpec, base: Path) -> str:
+    """A digest of the settings and of the text files they name.
+
+    Args:
+        spec: Settings.
+        base: Folder that relative paths start from.
+
+    Raises:
+        DataError: A named file is missing or empty.
+    """
+    return digest_of([spec, _files(spec.domain, base), _files(spec.general, base)])
+
+
 def readiness(
     spec: ReadinessSpec,
     rows: Path,
@@ -105,7 +119,7 @@ def readiness(
     documents = read_table(texts / "documents.parquet", Document)
     found: list[Light] = []
     steps = _steps(spec, examples, documents, base, needs, earlier, seed)
-    with progress.task("Judging the data", 16) as task:
+    with progress.task("Judging the data", 15) as task:
         for light in steps:
             found.append(light)
             task.advance(note=light.name)
@@ -153,7 +167,8 @@ def _steps(
     yield lights.agreement(_json(earlier.get("annotate"), "annotate.json"))
     sample = _sample(train, spec.sample)
     vectors = needs.encode([said_by(e) for e in sample])
-    yield _label_errors(sample, vectors, seed)
+    yield _label_errors(_sample([e for e in own if e.side == "train" and e.label], spec.sample),
+                        needs.encode, seed)  # fmt: skip
     yield _diversity([said_by(e) for e in sample], vectors)
     yield _relevance(spec, sample, vectors, documents, base, needs.encode, seed)
 
@@ -171,8 +186,7 @@ def _missing(earlier: Mapping[str, Path]) -> tuple[dict[str, int], int]:
         reasons.update(ledger.reasons())
         reasons.update(ledger.reasons("changed"))
     rows = sum(
-        len(read_table(folder / name, kind))
-        for name, kind in (("documents.parquet", Document), ("rows.parquet", Example))
+        pq.read_metadata(folder / name).num_rows for name in ("documents.parquet", "rows.parquet")
     )
     return dict(reasons), rows
 
@@ -234,25 +248,25 @@ def _content(texts: Sequence[str]) -> Iterator[Light]:
     )
 
 
-def _label_errors(sample: Sequence[Example], vectors: Vectors, seed: int) -> Light:
+def _label_errors(rows: Sequence[Example], encode: Encode, seed: int) -> Light:
+    """Judge labelled rows by their questions; a copy would only vouch for its parent's label."""
     from luthier.data.clean.label_errors import suspects
 
-    labelled = [i for i, e in enumerate(sample) if e.label]
-    if not labelled:
+    if not rows:
         return Light("label errors", "grey", "rows have no labels")
-    found = suspects(vectors[labelled], [sample[i].label for i in labelled], seed=seed)
+    found = suspects(encode([e.question for e in rows]), [e.label for e in rows], seed=seed)
     if found is None:
         return Light("label errors", "grey", "too few rows of each class to look for them")
-    share = len(found) / len(labelled)
+    share = len(found) / len(rows)
     shown = [
-        {"origin": sample[labelled[s.row]].origin, "text": sample[labelled[s.row]].question[:200],
-         "label": sample[labelled[s.row]].label, "rather": s.rather}
+        {"origin": rows[s.row].origin, "text": rows[s.row].question[:200],
+         "label": rows[s.row].label, "rather": s.rather}
         for s in found[:20]
     ]  # fmt: skip
     return Light(
         "label errors",
         lights.worst(share, 0.02, 0.1),
-        f"{len(found):,} of {len(labelled):,} labels are suspect ({share:.1%})",
+        f"{len(found):,} of {len(rows):,} labels are suspect ({share:.1%})",
         "" if share < 0.02 else "Read them in the page; `data.clean.label_errors` leaves them out.",
         {"suspects": shown},
     )
