@@ -93,8 +93,8 @@ SAID: list[tuple[Callable[[], Light], Sequence[str]]] = [
     (lambda: lights.rare(rows(a=3, b=20)), ["1 of 2 classes", "fewer than 10"]),
     (lambda: lights.lengths([5, 7, 900], 512, 1024), ["1 of 3", "512", "900"]),
     (lambda: lights.missing({"empty answer": 2}, 8), ["2 values", "20.0%"]),
-    (lambda: lights.duplicates(1, 2, 10), ["1 texts", "2 nearly", "30.0%"]),
-    (lambda: lights.languages({"de": 1, "en": 3}), ["75.0%", "'en'", "2 languages"]),
+    (lambda: lights.duplicates(1, 2, 10), ["word for word: 1", "nearly: 2", "30.0%"]),
+    (lambda: lights.languages({"de": 1, "en": 3}), ["75.0%", "'en'", "languages found: 2"]),
     (lambda: lights.personal({"email": 1, "iban": 0, "phone": 2}), ["1 email, 2 phone"]),
     (lambda: lights.agreement(alpha(0.7)), ["0.70"]),
 ]

@@ -155,7 +155,7 @@ def duplicates(exact: int, near: int, rows: int) -> Light:
     return Light(
         "duplicates",
         worst(share, 0.05, 0.3),
-        f"{exact:,} texts repeat another word for word, {near:,} nearly ({share:.1%} in all)",
+        f"texts that repeat another word for word: {exact:,}, nearly: {near:,} ({share:.1%})",
         "" if share < 0.05 else "`data.clean.exact_duplicates` and `near_duplicates` remove them.",
         {"exact": exact, "near": near, "texts": rows},
     )
@@ -171,7 +171,7 @@ def languages(counts: Mapping[str, int]) -> Light:
     return Light(
         "languages",
         worst(other, 0.05, 0.3),
-        f"{most / total:.1%} of the texts are in '{main}'; {len(counts)} languages were found",
+        f"{most / total:.1%} of the texts are in '{main}'; languages found: {len(counts)}",
         "" if other < 0.05 else "Name those that belong: `data.clean.language.allowed`.",
         {"counts": dict(counts)},
     )

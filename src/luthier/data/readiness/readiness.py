@@ -158,9 +158,8 @@ def _steps(
     yield lights.lengths(counted, needs.max_length, needs.context_length)
     yield lights.missing(*_missing(earlier))
     own = [e for e in examples if not e.parent]
-    judged: list[Document | Example] = [*_sample(own, spec.max_texts), *documents]
-    said = [said_by(row) for row in judged[: spec.max_texts]]
-    yield _duplicates(said)
+    yield _duplicates(_texts(own, documents, spec))
+    said = list(dict.fromkeys(_texts(examples, documents, spec)))
     yield _languages(said)
     yield _personal(said)
     yield from _content(said)
@@ -176,6 +175,14 @@ def _steps(
 def _sample(rows: Sequence[Example], count: int) -> list[Example]:
     """The same rows whenever they are there: chosen by the hash of their id."""
     return sorted(rows, key=lambda e: hashlib.sha256(e.id.encode()).digest())[:count]
+
+
+def _texts(
+    rows: Sequence[Example], documents: Sequence[Document], spec: ReadinessSpec
+) -> list[str]:
+    """What rows and documents say, as far as it is looked at."""
+    judged: list[Document | Example] = [*_sample(rows, spec.max_texts), *documents]
+    return [said_by(one) for one in judged[: spec.max_texts]]
 
 
 def _missing(earlier: Mapping[str, Path]) -> tuple[dict[str, int], int]:
