@@ -36,7 +36,8 @@ from peers.sft import WARM_UP, Job, Measured, Setting, run_trl, settings
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet, Task
 from luthier.core.records import Example
-from luthier.data.prepare import DataSpec, collect, prepare, read_documents, read_examples
+from luthier.data.collect import collect
+from luthier.data.prepare import DataSpec, prepare, read_documents, read_examples
 from luthier.data.pydoc import PydocSource
 from luthier.models.load import Model, ScratchSpec, facts, load
 from luthier.models.scratch import make
@@ -90,7 +91,7 @@ def make_job(options: argparse.Namespace, scratch: Path) -> Job:
     collected, prepared = scratch / "collected", scratch / "prepared"
     collected.mkdir()
     prepared.mkdir()
-    collect(data, scratch, collected, Quiet())
+    collect(data.sources, scratch, collected, Quiet())
     prepare(data, collected, prepared, Quiet(), seed=0)
     examples, documents = read_examples(prepared)[: options.rows], read_documents(collected)
     folder = options.model

@@ -75,8 +75,8 @@ def test_problems_of_all_sections_come_together(tmp_path: Path) -> None:
 def test_a_wrong_kind_of_source_and_a_key_of_another_kind(tmp_path: Path) -> None:
     assert problems(tmp_path, SMALL.replace("kind: pydoc", "kind: pydok")) == [
         (
-            "luthier.yaml:4: data.sources.0.kind: expected 'pydoc', 'csv', 'jsonl' or 'text', "
-            "found the text 'pydok'; did you mean 'pydoc'?"
+            "luthier.yaml:4: data.sources.0.kind: expected 'pydoc', 'text', 'web', 's3', 'csv', "
+            "'excel', 'hub', 'json', 'jsonl', 'lines', 'parquet' or 'sql', found the text 'pydok'; did you mean 'pydoc'?"
         )
     ]
     assert problems(tmp_path, SMALL.replace("packages", "package")) == [

@@ -38,6 +38,8 @@ from luthier.tune.tune import TuneSpec
 PLACE = Path(__file__).parents[1] / "src" / "luthier" / "models" / "starter"
 HELD_OUT = ("pip", "setuptools", "click", "rich", "pydantic", "polars", "pyarrow")
 ORDER = 4
+UNSEEN = 1500  # documents of each lot of unseen text
+MANUALS = {"postgresql-doc-15": "PostgreSQL licence", "sqlite3": "public domain"}
 ANSWERS = 100  # questions asked with a context, and as many without
 
 
@@ -66,7 +68,13 @@ class Run:
     @property
     def packages(self) -> list[str]:
         """Import names of the corpus, in its order."""
-        return list(dict.fromkeys(d.id.split(".")[0] for d in self.documents))
+        return list(dict.fromkeys(d.id.split(".")[0] for d in self.documents if d.meta))
+
+    @property
+    def manuals(self) -> Counter[str]:
+        """Documents cut from manuals, by the folder they lie in below ``doc/``."""
+        texts = (d.origin.partition("/doc/")[2].split("/")[0] for d in self.documents if not d.meta)
+        return Counter(texts)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -156,8 +164,8 @@ def measure(run: Run) -> tuple[list[Measured], dict[str, int]]:
 
     measured = []
     for name, packages, limit in (
-        ("documentation of packages it has not learned", list(HELD_OUT), None),
-        ("documentation of the standard library, the demo's subject", ["stdlib"], 2000),
+        ("documentation of packages it has not learned", list(HELD_OUT), UNSEEN),
+        ("documentation of the standard library, the demo's subject", ["stdlib"], UNSEEN),
     ):
         used, documents = unseen(run, packages, limit)
         if documents:
@@ -272,12 +280,12 @@ def _shape(run: Run) -> list[str]:
 
 
 def _corpus(run: Run, learned: dict[str, int]) -> list[str]:
-    counts = Counter(d.id.split(".")[0] for d in run.documents)
+    counts = Counter(d.id.split(".")[0] for d in run.documents if d.meta)
     lines = [
         "## Corpus",
         "",
         "The documentation strings of installed Python packages, read by Luthier's source kind "
-        "`pydoc`: one document for each public module, class and function.",
+        "`pydoc`: one document for each public module, class and function; and manuals.",
         "",
         "| package | version | documents | licence of the package, documentation included |",
         "|---|---|---|---|",
@@ -286,10 +294,15 @@ def _corpus(run: Run, learned: dict[str, int]) -> list[str]:
         name = importlib.metadata.packages_distributions()[package][0]
         version = importlib.metadata.version(name)
         lines.append(f"| {name} | {version} | {counts[package]:,} | {_licence(name)} |")
+    lines += [
+        f"| {name}, a manual packaged by Debian | | {count:,} | {MANUALS.get(name, 'not stated')} |"
+        for name, count in run.manuals.items()
+    ]
     return [
         *lines,
         "",
-        f"{len(run.documents):,} documents, {learned['documents']:,} tokens; and "
+        f"{len(run.documents):,} documents, {learned['documents']:,} tokens, of which a share of "
+        f"{run.spec.plain_texts:.0%} is learned as plain text; and "
         f"{len(run.train):,} conversations that Luthier made of them (a question about a "
         f"documented object and an answer that stands in its text), "
         f"{learned['conversations']:,} tokens. A share of {run.spec.with_passages:.0%} of the "

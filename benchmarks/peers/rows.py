@@ -52,7 +52,8 @@ def run_luthier(file: Path, folder: Path, stages: Stages) -> int:
     """The product's own stages, embedded."""
     from luthier.core.progress import Quiet
     from luthier.data.clean.clean import CleanSpec, clean
-    from luthier.data.prepare import DataSpec, collect, prepare
+    from luthier.data.collect import collect
+    from luthier.data.prepare import DataSpec, prepare
 
     with _Timed(stages, "import"):
         import pyarrow.parquet  # noqa: F401
@@ -71,7 +72,7 @@ def run_luthier(file: Path, folder: Path, stages: Stages) -> int:
     for one in folders:
         one.mkdir()
     with _Timed(stages, "collect"):
-        collect(data, file.parent, folders[0], Quiet())
+        collect(data.sources, file.parent, folders[0], Quiet())
     with _Timed(stages, "clean"):
         clean(spec, folders[0], folders[1], Quiet(), base=file.parent, seed=0)
     with _Timed(stages, "split"):

@@ -11,16 +11,16 @@ from luthier.core.errors import DataError, LeakageError
 from luthier.core.ledger import read_ledger
 from luthier.core.progress import Quiet
 from luthier.core.records import Document, Example, write_table
+from luthier.data.collect import COLLECT_VERSION, collect
 from luthier.data.prepare import (
-    COLLECT_VERSION,
     PREPARE_VERSION,
     DataSpec,
-    collect,
+    kept_sides,
     prepare,
     read_documents,
     read_examples,
-    source_digest,
 )
+from luthier.data.sources.sources import source_digest
 
 
 def _spec(*sources: dict[str, object], **more: object) -> DataSpec:
@@ -31,7 +31,7 @@ def _both(spec: DataSpec, base: Path, name: str = "out", seed: int = 0):  # type
     one, two = base / name / "collected", base / name / "prepared"
     one.mkdir(parents=True)
     two.mkdir()
-    collected = collect(spec, base, one, Quiet())
+    collected = collect(spec.sources, base, one, Quiet(), max_refused=spec.max_refused)
     return collected, prepare(spec, one, two, Quiet(), seed), one, two
 
 
@@ -87,6 +87,18 @@ def test_same_inputs_same_lock_other_seed_other_split(faq: Path) -> None:
     assert locks[0] == locks[1] != locks[2]
 
 
+def test_sides_of_an_earlier_split_can_be_kept(faq: Path) -> None:
+    _, _, _, before = _both(_spec(CSV), faq, "one")
+    spec = _spec(CSV, split={"keep": "one/prepared/sides.json"})
+    kept = kept_sides(spec, faq)
+    assert set(kept.values()) == {"train", "validation", "test"}
+    (faq / "two").mkdir()
+    prepare(spec, faq / "one" / "collected", faq / "two", Quiet(), 7, kept)
+    sides = {e.id: e.side for e in read_examples(before)}
+    assert {e.id: e.side for e in read_examples(faq / "two")} == sides
+    assert kept_sides(_spec(CSV), faq) == {}
+
+
 def test_no_group_is_on_two_sides(faq: Path) -> None:
     _, _, _, two = _both(_spec(CSV, PYDOC), faq)
     sides: dict[str, set[str]] = {}
@@ -140,7 +152,7 @@ def test_source_digests(faq: Path) -> None:
     (faq / "faq.csv").write_text("question,answer\n")
     after = [source_digest(s, faq) for s in spec.sources]
     assert [a == b for a, b in zip(before, after, strict=True)] == [False, True, False]
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="No such file"):
         source_digest(_spec({**CSV, "path": "none.csv"}).sources[0], faq)
 
 
@@ -158,5 +170,5 @@ def test_golden_lock(tmp_path: Path) -> None:
     write_table(tmp_path / "rows.parquet", [], Example)
     spec = _spec(PYDOC, duplicates={"threshold": 1.0})
     told = prepare(spec, tmp_path, tmp_path, Quiet(), 0)
-    assert (COLLECT_VERSION, PREPARE_VERSION, told["examples"]) == (1, 2, 120)
+    assert (COLLECT_VERSION, PREPARE_VERSION, told["examples"]) == (2, 3, 120)
     assert told["lock"].startswith("efefa8c8d1c87940")

@@ -118,7 +118,7 @@ def show_step(name: str, artifact: Artifact, console: Any) -> None:
         elif isinstance(value, list) and value:
             console.print(Text(f"  {key.replace('_', ' ')}", style="dim"))
             for one in value[:12]:
-                console.print(Text(f"    {_figure(one)}"))
+                console.print(Text(f"    {_line(one)}"))
     console.print(Text(f"  {artifact.path}", style="dim"), soft_wrap=True)
 
 
@@ -129,7 +129,10 @@ def _table(key: str, value: dict[str, Any]) -> Any:
 
     nested = all(isinstance(v, dict) for v in value.values())
     columns = list(dict.fromkeys(c for v in value.values() for c in v)) if nested else [""]
-    table = Table(title=key.replace("_", " "), title_justify="left", title_style="dim", box=None)
+    title = key.replace("_", " ")
+    table = Table(
+        title=title, title_justify="left", title_style="dim", box=None, show_header=nested
+    )
     table.add_column("", no_wrap=False)
     for column in columns:
         cells = [row.get(column) for row in value.values()] if nested else value.values()
@@ -139,6 +142,14 @@ def _table(key: str, value: dict[str, Any]) -> Any:
         shown = [row.get(c) for c in columns] if nested else [row]
         table.add_row(Text(f"  {name}"), *(Text(_figure(cell)) for cell in shown))
     return table
+
+
+def _line(value: Any) -> str:
+    """One entry of a list in a line; lists within it are left to the files."""
+    if not isinstance(value, dict):
+        return _figure(value)
+    told = {k: v for k, v in value.items() if not isinstance(v, list)}
+    return ", ".join(f"{k.replace('_', ' ')} {_figure(v)}" for k, v in told.items())
 
 
 def _figure(value: Any) -> str:

@@ -42,8 +42,7 @@ def collect(
         DataError: A source cannot be read, or there is nothing in any.
         LeakageError: More rows were refused than ``max_refused`` allows.
     """
-    started = time.monotonic()
-    ledger = Ledger()
+    started, ledger = time.monotonic(), Ledger()
     read_in = left_out = 0
     with (
         TableWriter(folder / DOCUMENTS, Document) as documents,
@@ -66,11 +65,8 @@ def collect(
         stage="collect",
     )
     if not documents.rows and not rows.rows:
-        raise DataError(
-            "the sources hold no usable row",
-            where="data.sources",
-            mend="Add rows, or another source.",
-        )
+        mend = "Add rows, or another source."
+        raise DataError("the sources hold no usable row", where="data.sources", mend=mend)
     ledger.write(folder)
     return {
         "documents": documents.rows,

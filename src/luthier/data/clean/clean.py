@@ -155,11 +155,9 @@ def clean(
         ResourceError: A library is missing.
     """
     started = time.monotonic()
-    plan = plan_of(spec, base, seed)
-    plan = dataclasses.replace(plan, shared=_shared(spec, collected))
+    plan = dataclasses.replace(plan_of(spec, base, seed), shared=_shared(spec, collected))
     tally = Batch([], [], Counter(), Counter(), [])
-    rows_in: dict[Rows, int] = {}
-    rows_out: dict[Rows, int] = {}
+    rows_in, rows_out = dict[Rows, int](), dict[Rows, int]()
     with Books(folder) as books:
         for name, record, kind in _TABLES:
             rows_in[kind] = pq.read_metadata(collected / name).num_rows

@@ -116,21 +116,23 @@ def synthesize(
         for method in spec.methods:
             size = min(writer.batch, method.per_round) if isinstance(method, SelfInstruct) else 32
             drafts = _drafts(method, seeds, allowed, desk, made)
-            for chunk in iter(lambda d=drafts, n=size: list(itertools.islice(d, n)), []):  # type: ignore[misc]
+            for chunk in _chunks(drafts, size):
                 made += accept(chunk, spec, seeds, known, desk)
-    ledger.check(
-        rows_in=desk.replies,
-        rows_out=len(made),
-        limit=spec.max_refused,
-        stage="synthesize",
-    )
+    limit = spec.max_refused
+    ledger.check(rows_in=desk.replies, rows_out=len(made), limit=limit, stage="synthesize")
     write_table(folder / "examples.parquet", [*examples, *made], Example)
     ledger.write(folder)
     summary = _summary(made, desk) | {"seconds": round(time.monotonic() - started, 2)}
-    samples = [{"question": e.question, "answer": e.answer, "parent": e.parent} for e in made]
-    told = json.dumps({**summary, "samples": samples[:SAMPLES]}, indent=2, ensure_ascii=False)
+    shown = [{"question": e.question, "answer": e.answer, "parent": e.parent} for e in made]
+    told = json.dumps({**summary, "samples": shown[:SAMPLES]}, indent=2, ensure_ascii=False)
     (folder / "synthesize.json").write_text(told, encoding="utf-8")
     return summary
+
+
+def _chunks(drafts: Iterator[Draft], size: int) -> Iterator[list[Draft]]:
+    """The drafts, a few at a time; more are asked for only when those are taken."""
+    while chunk := list(itertools.islice(drafts, size)):
+        yield chunk
 
 
 def _summary(made: Sequence[Example], desk: Desk) -> dict[str, Any]:
