@@ -153,7 +153,7 @@ def test_figures_tables_and_lists() -> None:
             "budget_spent": True,
             "share": 0.123456,
             "reasons": {},
-            "examples": [{"after": f"naïve {i}"} for i in range(20)],
+            "examples": [{"after": f"naïve {i}", "reasons": ["x"]} for i in range(20)],
         },
         reused=True,
     )
@@ -161,9 +161,18 @@ def test_figures_tables_and_lists() -> None:
     assert lines[0] == "clean reused"
     assert {"left out -", "budget spent yes", "share 0.1235", "documents 12,345"} <= set(lines)
     assert {"found rows", "email 3 2", "card 1 -"} <= set(lines)
-    assert '{"after": "naïve 11"}' in lines
-    assert '{"after": "naïve 12"}' not in lines
+    assert "after naïve 11" in lines
+    assert "after naïve 12" not in lines
     assert "reasons" not in told
+
+
+def test_what_lies_deeper_is_written_out() -> None:
+    found = [{"name": "alpha", "annotators": ["anna", "bert"], "low": None}, {"name": "kappa"}]
+    told = shown({"people": {"labels": 6, "agreement": found, "reliability": {"anna": 0.72694}}})
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert "agreement name alpha, annotators anna and bert, low -" in lines
+    assert "name kappa" in lines
+    assert "reliability anna 0.7269" in lines
 
 
 def test_square_brackets_of_rows_are_no_markup() -> None:

@@ -161,6 +161,10 @@ def _figure(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4g}"
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_figure(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ("\n" if any(isinstance(v, dict) for v in value) else " and ").join(
+            map(_figure, value)
+        )
     return str(value)
