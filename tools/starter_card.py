@@ -364,8 +364,8 @@ def _quality(
         "",
         "Bits per byte (less is better), beside an interpolated Kneser-Ney model of order "
         f"{ORDER} (modified, three discounts) trained on the same rows with the same vocabulary. "
-        "The whole corpus was learned, so held-out documentation comes from packages outside it; "
-        "texts that stand in the corpus word for word are left out.",
+        "Any part of the corpus may have been learned, so held-out documentation comes from "
+        "packages outside it; texts that stand in the corpus word for word are left out.",
         "",
         f"| text | texts | bytes | starter | Kneser-Ney {ORDER}-gram |",
         "|---|---|---|---|---|",
