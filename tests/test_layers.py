@@ -23,7 +23,7 @@ EXTRAS = {
     "data": ["data", "models", "ray", "serve"],
     "models": ["models", "data"],
     "setup": ["tune"],
-    "tune": ["tune"],
+    "tune": ["tune", "data"],
     "rag": ["rag"],
     "evaluate": ["evaluate"],
     "stages": [],

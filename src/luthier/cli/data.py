@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from luthier.cli._tasks import tasks
+
 if TYPE_CHECKING:
     from luthier.core.store import Artifact
     from luthier.pipeline import Stop
@@ -52,6 +54,7 @@ def _step(name: str, says: str, stage: str) -> click.Command:
 
 for _name, (_says, _stage) in STEPS.items():
     command.add_command(_step(_name, _says, _stage))
+command.add_command(tasks)
 
 
 def run_step(

@@ -47,7 +47,8 @@ class _Census:
     slots: npt.NDArray[np.uint32]
 
     def holders(self, shingles: Shingles) -> npt.NDArray[np.uint32]:
-        return self.slots[shingles & np.uint32(len(self.slots) - 1)]
+        held: npt.NDArray[np.uint32] = self.slots[shingles & np.uint32(len(self.slots) - 1)]
+        return held
 
     def weights(self, shingles: Shingles) -> Weights:
         weights: Weights = np.log1p(self.texts / self.holders(shingles))

@@ -19,11 +19,12 @@ from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Side, read_table, write_table
-from luthier.core.spec import Spec
+from luthier.core.spec import Spec, runtime
 from luthier.data.alike import without_likes
 from luthier.data.annotate.annotate import AnnotateSpec
 from luthier.data.augment.augment import AugmentSpec
 from luthier.data.balance.balance import BalanceSpec
+from luthier.data.batches import Embedded, RunnerSpec
 from luthier.data.clean.clean import CleanSpec
 from luthier.data.collect import DOCUMENTS, ROWS
 from luthier.data.duplicates import DuplicatesSpec, survivors
@@ -74,6 +75,8 @@ class DataSpec(Spec):
     sentence-transformers saves it."""
     readiness: ReadinessSpec = ReadinessSpec()
     """What ``luthier data profile`` looks at."""
+    runner: RunnerSpec = runtime(default=Embedded())
+    """Where rows are cleaned: in this process, in several, or on Ray. It changes no row."""
     max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
     """Largest share of refused rows that is not an error, for collecting and for preparing."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ def clean(work: Work) -> None:
     spec, seed, texts = work.project.data.clean, work.project.seed, work.texts
     if spec is None:
         return
+    from luthier.core.progress import Quiet
+    from luthier.data.batches import map_batches
     from luthier.data.clean.clean import CLEAN_VERSION, clean, digest_clean
 
     work.make(
@@ -38,7 +41,14 @@ def clean(work: Work) -> None:
         CLEAN_VERSION,
         {"texts": texts, "clean": digest_clean(spec, work.base), "seed": seed},
         lambda folder: clean(
-            spec, texts.path, folder, work.progress, base=work.base, seed=seed, encode=work.encode
+            spec,
+            texts.path,
+            folder,
+            work.progress,
+            base=work.base,
+            seed=seed,
+            run=functools.partial(map_batches, runner=work.project.data.runner, progress=Quiet()),
+            encode=work.encode,
         ),
         recorded={"clean": spec},
     )
@@ -207,7 +217,12 @@ def balance(work: Work) -> None:
 
 def readiness(work: Work) -> None:
     """Judge the prepared data; the model says what fits."""
-    from luthier.data.readiness.readiness import READINESS_VERSION, Needs, readiness
+    from luthier.data.readiness.readiness import (
+        READINESS_VERSION,
+        Needs,
+        digest_readiness,
+        readiness,
+    )
     from luthier.models.load import load_tokenizer
     from luthier.models.render import Renderer
     from luthier.tune.tune import TuneSpec
@@ -239,7 +254,7 @@ def readiness(work: Work) -> None:
     inputs = {
         "rows": rows,
         "texts": texts,
-        "readiness": spec,
+        "readiness": digest_readiness(spec, work.base),
         "model": work.made["model"],
         "max_length": limit,
         "encoder": work.encoder_digest(),
