@@ -89,12 +89,14 @@ def test_commands_in_the_pages_exist(page: Path) -> None:
 
 
 def _check_command(line: str, known: dict[str, click.Command]) -> None:
-    words = shlex.split(line)[1:]
+    words = shlex.split(line, comments=True)[1:]
     if words[0].startswith("-"):
         return
     name = f"luthier {words[0]}"
-    if len(words) > 1 and f"{name} {words[1]}" in known:
-        name = f"{name} {words[1]}"
+    for word in words[1:]:
+        if f"{name} {word}" not in known:
+            break
+        name = f"{name} {word}"
     assert name in known, f"no such command: {line}"
     options = {opt for parameter in known[name].params for opt in parameter.opts} | {"--help"}
     unknown = [w for w in words if w.startswith("-") and w.split("=")[0] not in options]
