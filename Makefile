@@ -37,7 +37,7 @@ docs: $(STAMPS)/docs  ## build the documentation into docs/_build; a warning is 
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 
 bench: $(STAMPS)/bench  ## run every benchmark (long)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 starter: $(STAMPS)/demo examples/starter/debian  ## pretrain the starter model again (hours; on Debian)
 	$(PIP) -r examples/starter/requirements.txt

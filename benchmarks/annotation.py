@@ -90,9 +90,9 @@ PATTERNS: tuple[tuple[Literal["ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"], str]
 
 
 def main() -> int:
-    """Run one of the two comparisons."""
+    """Run one of the two comparisons, or both."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=["queries", "functions"])
+    parser.add_argument("what", choices=["queries", "functions", "both"], default="both", nargs="?")
     told = os.environ.get("LUTHIER_DATA")
     parser.add_argument("--data", type=Path, default=Path(told) if told else None)
     parser.add_argument("--intents", type=int, default=30)
@@ -110,9 +110,9 @@ def main() -> int:
         )
         return 0
     started = time.process_time()
-    if options.what == "queries":
+    if options.what != "functions":
         queries(options.data / CLINC, options)
-    else:
+    if options.what != "queries":
         functions(options.data, options.intents)
     print(f"\n{time.process_time() - started:.0f} CPU seconds, numpy {np.__version__}")
     return 0
