@@ -76,7 +76,8 @@ def test_a_wrong_kind_of_source_and_a_key_of_another_kind(tmp_path: Path) -> Non
     assert problems(tmp_path, SMALL.replace("kind: pydoc", "kind: pydok")) == [
         (
             "luthier.yaml:4: data.sources.0.kind: expected 'pydoc', 'text', 'web', 's3', 'csv', "
-            "'excel', 'hub', 'json', 'jsonl', 'lines', 'parquet' or 'sql', found the text 'pydok'; did you mean 'pydoc'?"
+            "'excel', 'hub', 'json', 'jsonl', 'lines', 'parquet' or 'sql', found the text 'pydok'; "
+            "did you mean 'pydoc'?"
         )
     ]
     assert problems(tmp_path, SMALL.replace("packages", "package")) == [
