@@ -23,6 +23,7 @@ from serving_fakes import tiny_model
 
 from luthier.cli.main import main
 from luthier.core.journal import FILE_NAME, Journal
+from luthier.core.ledger import read_ledger
 from luthier.core.store import MANIFEST, Artifact, Store
 
 PROJECT = """\
@@ -95,14 +96,13 @@ def whole(root: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, ("faq.csv: no such file\n", "Check `path`")),
+        (None, ("faq.csv: cannot read this file: No such file", "Check `path`")),
         (b"", ("faq.csv: this file is empty\n", "data.sources")),
         (b"question,answer\n", ("no usable row",)),
         (
             b"frage,antwort\nx,y\n",
             ("faq.csv:1: no columns named 'question' and 'answer'", "has: 'frage', 'antwort'"),
         ),
-        (b"question,answer\nx,y\ncaf\xe9,z\n", ("faq.csv:3: not UTF-8: byte 0xe9", "as UTF-8")),
         (b'question,answer\nx,y\n"open,z\n', ("faq.csv:3: this is not proper CSV", "quotes")),
     ],
 )
@@ -113,6 +113,24 @@ def test_a_table_that_cannot_be_used(here: Path, content: bytes | None, words: t
     assert not list(Path(".luthier").glob("artifacts/*"))
     table.write_text(FAQ)
     assert plan()["collect"]["summary"]["rows"] == 20
+
+
+@pytest.mark.parametrize(
+    ("broken", "action", "reason"),
+    [
+        (b"caf\xe9,z\n", "changed", "read as another encoding than UTF-8"),
+        ("Straße,ß\n".encode() + b"\xff\xfe\x81,z\n", "refused", "bytes that are not text"),
+    ],
+)
+def test_bytes_that_are_not_utf8_stand_in_the_ledger(
+    here: Path, broken: bytes, action: str, reason: str
+) -> None:
+    (here / "faq.csv").write_bytes(FAQ.encode() + broken)
+    collected = plan()["collect"]
+    key = {"changed": "changed", "refused": "reasons"}[action]
+    assert collected["summary"][key] == {reason: 1}
+    entries = [e for e in read_ledger(Path(collected["path"])).entries if e.reason == reason]
+    assert [e.action for e in entries] == [action]
 
 
 def test_columns_that_are_not_there(here: Path) -> None:
@@ -259,6 +277,8 @@ def test_ctrl_c_in_a_real_process(here: Path) -> None:
         [sys.executable, "-m", "luthier", "run", "--quiet", "--dry-run", "--set", source],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": paths},
+        # whoever starts the tests in the background lets them inherit a deaf ear
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     end = time.monotonic() + 60
     while not (package / "begun").exists():

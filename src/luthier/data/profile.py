@@ -69,7 +69,11 @@ def _counts(values: Iterable[str], limit: int | None = None) -> dict[str, int]:
 
 
 def _part(document: Document) -> str:
-    return document.id.partition(".")[0] if document.meta else document.group
+    """The package of a documented object, the host of a page, or the file."""
+    if document.meta:
+        return document.id.partition(".")[0]
+    scheme, found, rest = document.origin.partition("://")
+    return rest.partition("/")[0] if found else scheme.partition(":")[0]
 
 
 def _asked(example: Example) -> str:
