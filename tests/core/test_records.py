@@ -16,13 +16,17 @@ from luthier.core.records import (
     Example,
     Message,
     Passage,
+    TableWriter,
+    iterate_table,
     read_table,
     schema_of,
     write_table,
 )
 
 words = st.text(st.characters(exclude_categories=["Cs"]))
-messages = st.builds(Message, st.sampled_from(["system", "user", "assistant"]), words)
+messages = st.builds(
+    Message, st.sampled_from(["system", "user", "assistant", "tool"]), words, words, words
+)
 documents = st.builds(
     Document, words, words, words, words, words, words, st.dictionaries(words, words)
 )
@@ -35,6 +39,11 @@ examples = st.builds(
     words,
     words,
     st.sampled_from(["", "train", "validation", "test"]),
+    words,
+    st.lists(messages, max_size=2).map(tuple),
+    st.none() | st.booleans(),
+    words,
+    words,
 )
 whole = st.integers(0, 2**62)
 passages = st.builds(
@@ -123,3 +132,38 @@ def test_a_field_without_an_arrow_type_is_named() -> None:
 
     with pytest.raises(TypeError, match="no Arrow type for"):
         schema_of(Strange)
+
+
+@given(st.lists(examples, max_size=9), st.integers(1, 4))
+def test_batch_by_batch_is_all_at_once(rows: list[Example], size: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        with TableWriter(path, Example) as writer:
+            for at in range(0, len(rows) + 1, size):
+                writer.write(rows[at : at + size])
+        assert writer.rows == len(rows)
+        assert read_table(path, Example) == rows
+        batches = list(iterate_table(path, Example, size))
+        assert [row for batch in batches for row in batch] == rows
+        assert all(0 < len(batch) <= size for batch in batches)
+
+
+def test_columns_that_an_older_file_lacks_take_their_defaults(tmp_path: Path) -> None:
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Older:
+        text: str
+        role: str
+
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Newer:
+        role: str
+        text: str
+        count: int = 3
+
+    globals().update(Older=Older, Newer=Newer)
+    write_table(tmp_path / "t.parquet", [Older("a", "user")], Older)
+    assert read_table(tmp_path / "t.parquet", Newer) == [Newer("user", "a")]
+    assert list(iterate_table(tmp_path / "t.parquet", Newer)) == [[Newer("user", "a")]]
+    with pytest.raises(StoreError, match="does not hold Older rows"):
+        write_table(tmp_path / "n.parquet", [Newer("user", "a")], Newer)
+        read_table(tmp_path / "n.parquet", Older)

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -141,10 +141,9 @@ def write_table(path: Path, rows: Iterable[object], record: type[Record]) -> int
         rows: Instances of ``record``.
         record: The dataclass; it decides the columns, also when there are no rows.
     """
-    plain = [_plain(row) for row in rows]
-    table = pa.Table.from_pylist(plain, schema=schema_of(record))
+    table = _table(list(rows), record)
     pq.write_table(table, path, compression="zstd")
-    return len(plain)
+    return int(table.num_rows)
 
 
 class TableWriter:
@@ -159,15 +158,15 @@ class TableWriter:
 
     def __init__(self, path: Path, record: type[Any]) -> None:
         self.rows = 0
-        self._schema = schema_of(record)
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._record = record
+        self._writer = pq.ParquetWriter(path, schema_of(record), compression="zstd")
 
     def write(self, rows: Iterable[object]) -> None:
         """Append one batch as one row group; an empty batch writes nothing."""
-        plain = [_plain(row) for row in rows]
-        if plain:
-            self._writer.write_table(pa.Table.from_pylist(plain, schema=self._schema))
-            self.rows += len(plain)
+        batch = list(rows)
+        if batch:
+            self._writer.write_table(_table(batch, self._record))
+            self.rows += len(batch)
 
     def __enter__(self) -> TableWriter:
         """The writer itself."""
@@ -191,11 +190,10 @@ def iterate_table(
     Raises:
         StoreError: The file is missing, is not Parquet, or has other columns.
     """
-    hints = _hints(record)
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_rows):
-                yield [_build(record, row, hints) for row in batch.to_pylist()]
+                yield _records(batch, record)
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(f"cannot read this table: {error}", where=str(path)) from error
     except (TypeError, KeyError) as error:
@@ -211,12 +209,11 @@ def read_table(path: Path, record: type[Record]) -> list[Record]:
         StoreError: The file is missing, is not Parquet, or has other columns.
     """
     try:
-        rows = pq.read_table(path, partitioning=None).to_pylist()
+        table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:
         raise StoreError(f"cannot read this table: {error}", where=str(path)) from error
-    hints = _hints(record)
     try:
-        return [_build(record, row, hints) for row in rows]
+        return _records(table, record)
     except (TypeError, KeyError) as error:
         raise StoreError(
             f"this table does not hold {record.__name__} rows: {error}", where=str(path)
@@ -255,34 +252,94 @@ def _arrow(hint: Any) -> pa.DataType:
     raise TypeError(f"no Arrow type for {hint}")
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return list(value.items())
-    return value
-
-
+Change = Callable[[Any], Any]
 _hints: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)
 
 
-def _build(record: Any, row: dict[str, Any], hints: dict[str, Any]) -> Any:
-    return record(**{name: _typed(hints[name], value) for name, value in row.items()})
+def _table(rows: Sequence[object], record: type[Any]) -> pa.Table:
+    """Records as a table, column by column."""
+    schema = schema_of(record)
+    columns = []
+    for field in schema:
+        values = [getattr(row, field.name) for row in rows]
+        change = _to_plain(_hints(record)[field.name])
+        columns.append(pa.array(values if change is None else map(change, values), field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _typed(hint: Any, value: Any) -> Any:
+def _records(table: Any, record: type[Record]) -> list[Record]:
+    """A table or batch as records; a column that the file lacks takes the field's default."""
+    names = table.schema.names
+    hints = _hints(record)
+    columns = []
+    for name, column in zip(names, table.columns, strict=True):
+        change = _from_plain(hints[name])
+        values = column.to_pylist()
+        columns.append(values if change is None else map(change, values))
+    order = [f.name for f in dataclasses.fields(typing.cast(Any, record))]
+    if names == order:
+        return [record(*row) for row in zip(*columns, strict=True)]
+    rows = zip(*columns, strict=True)
+    return [record(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+@functools.cache
+def _to_plain(hint: Any) -> Change | None:
+    """How a value becomes what Arrow takes; None if it is that already."""
+    return _changes(hint, _as_items, lambda record, inner: _as_struct(inner))
+
+
+@functools.cache
+def _from_plain(hint: Any) -> Change | None:
+    """How a value becomes again what it was; None if it is that already."""
+    return _changes(hint, dict, _as_record, tuple)
+
+
+def _changes(
+    hint: Any,
+    mapping: Change,
+    struct: Callable[[Any, dict[str, Change | None]], Change],
+    sequence: Change = list,
+) -> Change | None:
     if hint in _SCALARS:
-        return value
+        return None
+    way = _to_plain if sequence is list else _from_plain
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        inner = next(a for a in args if a is not type(None))
-        return None if value is None else _typed(inner, value)
+        inner = way(next(a for a in args if a is not type(None)))
+        return None if inner is None else lambda value: None if value is None else inner(value)
     if origin is tuple:
-        return tuple(_typed(args[0], v) for v in value)
+        each = way(args[0])
+        return sequence if each is None else lambda value: sequence(map(each, value))
     if origin is dict:
-        return dict(value)
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return _build(hint, value, _hints(hint))
-    return value
+        return mapping
+    if dataclasses.is_dataclass(hint):
+        return struct(hint, {name: way(inner) for name, inner in _hints(hint).items()})
+    return None
+
+
+def _as_items(value: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    return list(value.items())
+
+
+def _as_struct(fields: dict[str, Change | None]) -> Change:
+    parts = list(fields.items())
+
+    def change(value: Any) -> dict[str, Any]:
+        return {
+            name: getattr(value, name) if inner is None else inner(getattr(value, name))
+            for name, inner in parts
+        }
+
+    return change
+
+
+def _as_record(record: Any, fields: dict[str, Change | None]) -> Change:
+    changed = {name: inner for name, inner in fields.items() if inner is not None}
+
+    def change(value: dict[str, Any]) -> Any:
+        if not changed:
+            return record(**value)
+        return record(**{k: changed[k](v) if k in changed else v for k, v in value.items()})
+
+    return change
