@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -70,19 +71,10 @@ class Ledger:
             LeakageError: More rows were refused than the limit allows.
             AssertionError: Rows vanished without a line: a defect of Luthier.
         """
-        if rows_in != rows_out + self.refused:
-            raise AssertionError(
-                f"{stage}: {rows_in} rows in, {rows_out} out, {self.refused} in the ledger"
-            )
-        if rows_in and self.refused / rows_in > limit:
-            worst = ", ".join(f"{n} x {reason}" for reason, n in self.reasons().items())
-            first = next(e for e in self.entries if e.action == "refused")
-            raise LeakageError(
-                f"{stage} refused {self.refused} of {rows_in} rows, more than the limit of "
-                f"{limit:.0%} ({worst})",
-                where=first.origin,
-                mend="Mend the rows, or raise the limit in the project file.",
-            )
+        first = next((e.origin for e in self.entries if e.action == "refused"), "")
+        balance(
+            rows_in, rows_out, self.refused, self.reasons(), first=first, limit=limit, stage=stage
+        )
 
     def write(self, folder: Path) -> None:
         """Write ``ledger.parquet`` into a stage's folder."""
@@ -94,3 +86,40 @@ def read_ledger(folder: Path) -> Ledger:
     ledger = Ledger()
     ledger.entries = read_table(folder / FILE_NAME, Entry)
     return ledger
+
+
+def balance(
+    rows_in: int,
+    rows_out: int,
+    refused: int,
+    reasons: Mapping[str, int],
+    *,
+    first: str,
+    limit: float,
+    stage: str,
+) -> None:
+    """Hold a stage's books against its rows.
+
+    Args:
+        rows_in: Rows the stage was given.
+        rows_out: Rows it passed on.
+        refused: Rows it left out.
+        reasons: Why, with counts.
+        first: Origin of the first refused row.
+        limit: Largest share of refused rows, 0 to 1, that is not an error.
+        stage: Named in messages.
+
+    Raises:
+        LeakageError: More rows were refused than the limit allows.
+        AssertionError: Rows vanished without a line: a defect of Luthier.
+    """
+    if rows_in != rows_out + refused:
+        raise AssertionError(f"{stage}: {rows_in} rows in, {rows_out} out, {refused} in the ledger")
+    if rows_in and refused / rows_in > limit:
+        worst = ", ".join(f"{n} x {reason}" for reason, n in reasons.items())
+        raise LeakageError(
+            f"{stage} refused {refused} of {rows_in} rows, more than the limit of {limit:.0%} "
+            f"({worst})",
+            where=first,
+            mend="Mend the rows, or raise the limit in the project file.",
+        )

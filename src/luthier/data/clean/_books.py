@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from luthier.core.errors import LeakageError
-from luthier.core.ledger import FILE_NAME, Action, Entry
+from luthier.core.ledger import FILE_NAME, Action, Entry, balance
 from luthier.core.records import TableWriter
 
 
@@ -53,18 +52,9 @@ class Books:
             LeakageError: More rows were refused than the limit allows.
             AssertionError: Rows vanished without a line: a defect of Luthier.
         """
-        if rows_in != rows_out + self.refused:
-            raise AssertionError(
-                f"{stage}: {rows_in} rows in, {rows_out} out, {self.refused} in the ledger"
-            )
-        if rows_in and self.refused / rows_in > limit:
-            worst = ", ".join(f"{n} x {reason}" for reason, n in self.reasons().items())
-            raise LeakageError(
-                f"{stage} refused {self.refused} of {rows_in} rows, more than the limit of "
-                f"{limit:.0%} ({worst})",
-                where=self._first,
-                mend="Mend the rows, or raise the limit in the project file.",
-            )
+        told = self.reasons()
+        first = self._first
+        balance(rows_in, rows_out, self.refused, told, first=first, limit=limit, stage=stage)
 
     def __enter__(self) -> Books:
         """The books themselves."""
