@@ -72,7 +72,7 @@ class DataSpec(Spec):
     """The model that labels, synthesises and translates back; null: the project's own model."""
     encoder: str = "minilm"
     """The encoder of augmenting, balancing, labelling and the profile: ``minilm``, or a folder as
-    sentence-transformers saves it."""
+    sentence-transformers saves it, relative to the project file."""
     readiness: ReadinessSpec = ReadinessSpec()
     """What ``luthier data profile`` looks at."""
     runner: RunnerSpec = runtime(default=Embedded())

@@ -39,7 +39,12 @@ def clean(work: Work) -> None:
     work.make(
         "clean",
         CLEAN_VERSION,
-        {"texts": texts, "clean": digest_clean(spec, work.base), "seed": seed},
+        {
+            "texts": texts,
+            "clean": digest_clean(spec, work.base),
+            "seed": seed,
+            "encoder": work.encoder_digest() if spec.label_errors else None,
+        },
         lambda folder: clean(
             spec,
             texts.path,

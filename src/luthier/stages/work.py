@@ -102,17 +102,19 @@ class Work:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Texts to normalised vectors, by the encoder that the data section names."""
-        if self._encoder is None:
-            from luthier.models.encode import load_encoder
-
-            self._encoder = load_encoder(self.project.data.encoder)
-        return self._encoder.encode(texts)
+        return self._load_encoder().encode(texts)
 
     def encoder_digest(self) -> str:
         """What names the encoder that the data section names."""
-        from luthier.models.encode import load_encoder
+        return self._load_encoder().digest
 
-        return load_encoder(self.project.data.encoder).digest
+    def _load_encoder(self) -> Encoder:
+        if self._encoder is None:
+            from luthier.models.encode import load_encoder
+
+            name = self.project.data.encoder
+            self._encoder = load_encoder(name if name == "minilm" else str(self.base / name))
+        return self._encoder
 
     def writer_identity(self) -> Any:
         """What names the model that writes and labels: settings, or the digest of its files."""
