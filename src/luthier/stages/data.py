@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from typing import Any
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from luthier.core.records import Example
+import numpy as np
+
+from luthier.core.records import Example, read_table, write_table
 from luthier.data import collect as sources, prepare as data
 from luthier.data.sources.sources import source_digest
 from luthier.models.remote import RemoteModel
 from luthier.stages.work import Work
+
+if TYPE_CHECKING:
+    from luthier.tune.classifier import Classifier
 
 
 def collect(work: Work) -> None:
@@ -170,7 +177,8 @@ def augment(work: Work) -> None:
             seed=seed,
             encode=work.encode,
             answer=work.writer() if asks else None,
-            classify=_Classify(work) if classifies else None,
+            classify=_classify(work, work.made["classifier"].path) if classifies else None,
+            learn=_learner(work, rows.path) if classifies else None,
         ),
     )
 
@@ -191,16 +199,51 @@ def _classifier(work: Work) -> None:
 
 
 class _Classify:
-    """The run's classifier as augmenting asks it."""
+    """A classifier as augmenting asks it."""
 
-    def __init__(self, work: Work) -> None:
-        from luthier.tune.classifier import load_classifier
-
-        self._classifier = load_classifier(work.made["classifier"].path, work.encode)
-        self.labels = self._classifier.labels
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier = classifier
+        self.labels = classifier.labels
 
     def __call__(self, texts: Sequence[str]) -> Any:
         return self._classifier.probabilities(texts)
+
+
+def _classify(work: Work, folder: Path) -> _Classify:
+    from luthier.tune.classifier import load_classifier
+
+    return _Classify(load_classifier(folder, work.encode))
+
+
+def _learner(work: Work, prepared: Path) -> Callable[[Sequence[Example]], _Classify]:
+    """What trains the run's kind of classifier on some of its training rows."""
+    from luthier.tune.classifier import Head, train_classifier
+
+    def labelled() -> list[Example]:
+        rows = read_table(prepared / "examples.parquet", Example)
+        return [row for row in rows if row.label and row.side != "test"]
+
+    @functools.cache
+    def vectors() -> dict[str, Any]:
+        texts = list(dict.fromkeys(row.question for row in labelled()))
+        return dict(zip(texts, work.encode(texts), strict=True))
+
+    def learn(taught: Sequence[Example]) -> _Classify:
+        watched = [row for row in labelled() if row.side == "validation"]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_table(folder / "examples.parquet", [*taught, *watched], Example)
+            train_classifier(
+                Head(),
+                folder,
+                folder,
+                work.progress,
+                encode=lambda texts: np.stack([vectors()[text] for text in texts]),
+                seed=work.project.seed,
+            )
+            return _classify(work, folder)
+
+    return learn
 
 
 def balance(work: Work) -> None:

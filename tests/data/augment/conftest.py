@@ -64,6 +64,28 @@ def classify() -> CueWords:
     return CueWords()
 
 
+class Remembers(CueWords):
+    """Sure of any text that shares half its words with a row it was taught; else counts cues."""
+
+    def __init__(self, taught: Sequence[Example]) -> None:
+        super().__init__()
+        self.taught = [(set(row.question.lower().split()), row.label) for row in taught]
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        odds = super().__call__(texts)
+        for place, text in enumerate(texts):
+            said = set(text.lower().split())
+            for words, label in self.taught:
+                if 2 * len(said & words) >= len(words):
+                    odds[place] = [float(name == label) for name in self.labels]
+        return odds
+
+
+@pytest.fixture
+def learn() -> Callable[[Sequence[Example]], Remembers]:
+    return Remembers
+
+
 def _row(number: int, text: str, label: str, side: Side) -> Example:
     messages = (Message("user", text), Message("assistant", label))
     return Example(f"{label}-{number}", messages, f"f.csv:{number}", f"g{number}", "row",

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+from luthier.core.records import Example, Message
 from luthier.data.augment._attack import Attack
 from luthier.data.augment._neighbours import Neighbours
-from luthier.data.augment.adversarial import AdversarialAugmenter, attack_texts, robustness
+from luthier.data.augment.adversarial import (
+    AdversarialAugmenter,
+    attack_texts,
+    folds_of,
+    robustness,
+)
 
 NEAR = Neighbours({"money": (("moneys", 0.9), ("cash", 0.7)), "account": (("accounts", 0.9),)})
 LOOSE = {"min_similarity": 0.3, "max_changed": 1.0}
@@ -57,4 +64,18 @@ def test_the_report_counts() -> None:
     assert report["share_of_words_changed"]["value"] == 0.5
     assert report["queries"]["value"] == 10.0
     assert report["out_of_queries"] == 1
+    assert report["samples"] == [["t", "x"], ["t", "y"]]
     assert robustness([], 0)["accuracy"]["value"] is None
+
+
+def test_folds_keep_groups_whole_and_spread_labels() -> None:
+    def row(number: int, group: str, label: str) -> Example:
+        messages = (Message("user", f"text {number}"), Message("assistant", label))
+        return Example(f"r{number}", messages, f"f:{number}", group, "row", label=label)
+
+    rows = [row(n, f"g{n // 2}", "few" if n < 8 else "many") for n in range(40)]
+    folds = folds_of(rows, 4, seed=3)
+    assert folds[::2] == folds[1::2]  # two rows of a group
+    assert Counter(folds) == {0: 10, 1: 10, 2: 10, 3: 10}
+    assert Counter(folds[:8]) == {0: 2, 1: 2, 2: 2, 3: 2}
+    assert folds == folds_of(rows, 4, seed=3) != folds_of(rows, 4, seed=4)

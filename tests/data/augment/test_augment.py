@@ -169,7 +169,9 @@ def test_an_attack_leaves_its_report(
 ) -> None:
     attack = AdversarialAugmenter(method="deepwordbug", min_similarity=0.3, max_changed=1.0)
     spec = AugmentSpec(augmenters=(attack,), min_similarity=0.3)
-    found, told = _run(tmp_path, rows, spec, encode, classify=classify)
+    found, told = _run(
+        tmp_path, rows, spec, encode, classify=classify, learn=lambda taught: classify
+    )
     report = told["augmenters"][0]["robustness"]
     assert report["train"]["accuracy"]["value"] == 1.0
     assert report["train"]["accuracy_under_attack"]["value"] < 1.0

@@ -41,12 +41,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _shop(base: Path, encode: Any, classify: Any, rows: list[Example], seed: int = 0) -> Workshop:
+def _shop(
+    base: Path, encode: Any, classify: Any, rows: list[Example], seed: int = 0, learn: Any = None
+) -> Workshop:
     training = [r for r in rows if r.side == "train"]
     validation = [r for r in rows if r.side == "validation"]
     return Workshop(
         base, base, Quiet(), seed, 3, frozenset(), encode, None, classify, "{text}",
-        training, validation,
+        training, validation, learn or (lambda taught: classify),
     )  # fmt: skip
 
 
@@ -104,10 +106,49 @@ def test_attacks_report_on_both_sides(
             assert classify.labels[classify([text])[0].argmax()] != row.label
 
 
+def test_rows_are_attacked_against_models_that_have_not_seen_them(
+    base: Path, encode: Any, learn: Any, rows: list[Example]
+) -> None:
+    training = [row for row in rows if row.side == "train"]
+    knowing = learn(training)
+    told = {**KINDS[5], "max_changed": 0.4, "folds": 3}
+    shop = _shop(base, encode, knowing, rows, learn=lambda taught: knowing)
+    assert not any(make_candidates(_augmenter(told), training, shop)[0])  # it has seen them all
+
+    taught: list[set[str]] = []
+
+    def teach(others: list[Example]) -> Any:
+        taught.append({row.id for row in others})
+        return learn(others)
+
+    shop = _shop(base, encode, knowing, rows, learn=teach)
+    found, more = make_candidates(_augmenter(told), training, shop)
+    assert [len(ids) for ids in taught] == [4, 4, 4]
+    assert sorted(row.id for row in training for ids in taught if row.id not in ids) == sorted(
+        row.id for row in training
+    )
+    assert any(found)
+    report = more["robustness"]
+    assert (report["folds"], report["train"]["attacked"]) == (3, 6)
+    assert report["train"]["accuracy_under_attack"]["value"] < 1
+
+
+def test_a_label_that_only_one_fold_has_is_not_attacked_alone(
+    base: Path, encode: Any, classify: Any, rows: list[Example]
+) -> None:
+    few = [row for row in rows if row.side == "train"][:4]  # three of bank, one of music
+    shop = _shop(base, encode, classify, few)
+    _, more = make_candidates(_augmenter({**KINDS[5], "folds": 20}), few, shop)
+    assert more["robustness"]["train"]["attacked"] == 3
+
+
 def test_models_that_are_missing(base: Path, encode: Any, rows: list[Example]) -> None:
     shop = _shop(base, encode, None, rows)
     with pytest.raises(ConfigError, match="no classifier to attack"):
         make_candidates(_augmenter({"kind": "adversarial"}), rows[:1], shop)
+    blind = dataclasses.replace(_shop(base, encode, object(), rows), learn=None)
+    with pytest.raises(ConfigError, match="that has not seen the rows"):
+        make_candidates(_augmenter({**KINDS[5]}), rows[:1], blind)
     with pytest.raises(ConfigError, match="answering model"):
         make_candidates(_augmenter({"kind": "adversarial", "target": "answer"}), rows[:1], shop)
     with pytest.raises(ConfigError, match="needs a model"):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, assert_never
 
@@ -12,10 +13,15 @@ from pydantic import Field
 from luthier.core.errors import ConfigError
 from luthier.core.progress import Progress
 from luthier.core.records import Example
-from luthier.data.augment._labels import Classify, ScoredLabels
+from luthier.data.augment._labels import Classify, Learn, ScoredLabels
 from luthier.data.augment._neighbours import Encode, Neighbours, find_neighbours
 from luthier.data.augment._random import number_for
-from luthier.data.augment.adversarial import AdversarialAugmenter, attack_texts, robustness
+from luthier.data.augment.adversarial import (
+    AdversarialAugmenter,
+    attack_texts,
+    folds_of,
+    robustness,
+)
 from luthier.data.augment.back_translation import BackTranslationAugmenter, back_translated
 from luthier.data.augment.characters import CharactersAugmenter, misspelt
 from luthier.data.augment.embeddings import EmbeddingsAugmenter, with_neighbours
@@ -58,6 +64,7 @@ class Workshop:
         prompt: What the answering model is asked to get a label.
         training: All training rows.
         validation: All validation rows.
+        learn: Trains a classifier like the user's on some rows, if there is one.
     """
 
     base: Path
@@ -72,6 +79,7 @@ class Workshop:
     prompt: str
     training: Sequence[Example]
     validation: Sequence[Example]
+    learn: Learn | None = None
 
 
 def make_candidates(
@@ -142,25 +150,55 @@ def _attacked(
     needed = spec.method == "textfooler"
     near = _neighbours(spec, texts, shop) if needed else Neighbours({})
     found: dict[str, list[str]] = {}
-    report: dict[str, Any] = {"method": spec.method, "target": spec.target}
     with shop.progress.task(f"Attacking ({spec.method})", len(texts)) as task:
-        for side, chosen in (("train", attacked), ("validation", held_out)):
-            attacks = attack_texts(
-                [row.question for row in chosen],
-                [row.label for row in chosen],
-                spec,
-                model,
-                near,
-                shop.encode,
-                shop.seed,
-                task.advance,
-                shop.keep,
-            )
-            report[side] = robustness(attacks, shop.seed)
-            if side == "train":
-                pairs = zip(chosen, attacks, strict=True)
-                found = {row.id: [one.found] for row, one in pairs if one.found}
+        strike = functools.partial(
+            attack_texts, spec=spec, neighbours=near, encode=shop.encode, seed=shop.seed,
+            advance=task.advance, keep=shop.keep,
+        )  # fmt: skip
+        attacks = []
+        for unaware, chosen in _unaware(spec, attacked, shop):
+            asked, labels = [row.question for row in chosen], [row.label for row in chosen]
+            made = strike(asked, labels, classify=unaware)
+            attacks += made
+            pairs = zip(chosen, made, strict=True)
+            found |= {row.id: [one.found] for row, one in pairs if one.found}
+        asked, labels = [row.question for row in held_out], [row.label for row in held_out]
+        unseen = strike(asked, labels, classify=model)
+    report = {
+        "method": spec.method,
+        "target": spec.target,
+        "folds": spec.folds if spec.target == "classifier" else None,
+        "train": robustness(attacks, shop.seed),
+        "validation": robustness(unseen, shop.seed),
+    }
     return [found.get(row.id, []) for row in rows], {"robustness": report}
+
+
+def _unaware(
+    spec: AdversarialAugmenter, attacked: Sequence[Example], shop: Workshop
+) -> Iterator[tuple[Classify, list[Example]]]:
+    """Models that have not seen the rows which they are attacked with.
+
+    The answering model is asked as it is: what it has seen is not known here. Rows without which
+    fewer than two labels are left are not attacked.
+    """
+    if spec.target == "answer":
+        yield _target(spec, shop), list(attacked)
+        return
+    if shop.learn is None:
+        raise ConfigError(
+            "there is nothing to train a classifier with that has not seen the rows it is asked",
+            where="augment.augmenters.target",
+            mend="Pass `learn`, or set `target: answer`.",
+        )
+    training = [row for row in shop.training if row.label]
+    folds = folds_of(training, spec.folds, shop.seed)
+    fold_of = {row.id: fold for row, fold in zip(training, folds, strict=True)}
+    for fold in range(spec.folds):
+        chosen = [row for row in attacked if fold_of[row.id] == fold]
+        others = [row for row in training if fold_of[row.id] != fold]
+        if chosen and len({row.label for row in others}) > 1:
+            yield shop.learn(others), chosen
 
 
 def _target(spec: AdversarialAugmenter, shop: Workshop) -> Classify:

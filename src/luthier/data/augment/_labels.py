@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +28,10 @@ class Classify(Protocol):
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.floating[Any]]:
         """Probabilities, shape (texts, labels)."""
+
+
+Learn = Callable[[Sequence[Example]], Classify]
+"""Trains a classifier like the user's on some labelled rows."""
 
 
 class ScoredLabels:

@@ -1,9 +1,11 @@
 """Adversarial examples: texts near a row's that the user's own model gets wrong.
 
 As training rows they are the hardest there are; how often the search succeeds is a measure of
-robustness, reported beside them. The search and its sources stand in ``_attack.py``. Two things
-differ from TextFooler as published: neighbours come from the vectors the user names instead of
-counter-fitted ones, and there is no part-of-speech filter.
+robustness, reported beside them. A classifier is nearly never wrong about texts close to rows it
+was trained on, so each training row is attacked against a classifier that has not seen its group.
+The search and its sources stand in ``_attack.py``. Two things differ from TextFooler as published:
+neighbours come from the vectors the user names instead of counter-fitted ones, and there is no
+part-of-speech filter.
 """
 
 from __future__ import annotations
@@ -15,16 +17,18 @@ from typing import Any, Literal, assert_never
 import numpy as np
 from pydantic import Field
 
+from luthier.core.records import Example
 from luthier.core.spec import Spec
 from luthier.data.augment._attack import Attack, Limits, attack
 from luthier.data.augment._intervals import mean, share
 from luthier.data.augment._labels import Classify
 from luthier.data.augment._neighbours import Encode, EncoderVectors, Neighbours, VectorsSpec
-from luthier.data.augment._random import random_for
+from luthier.data.augment._random import number_for, random_for
 from luthier.data.augment.characters import CharacterEdit, misspell
 from luthier.models.encode import Vectors
 
 _EDITS: tuple[CharacterEdit, ...] = ("swap", "typo", "delete", "insert")
+_SAMPLES = 12
 
 
 class AdversarialAugmenter(Spec):
@@ -51,6 +55,26 @@ class AdversarialAugmenter(Spec):
     rows: int = Field(default=200, ge=1)
     """So many training rows are attacked to learn from, and so many validation rows for the
     robustness report; a hash of their names chooses them."""
+    folds: int = Field(default=5, ge=2, le=20)
+    """The classifier is trained so many times, each time without one part of the training rows,
+    which are then attacked against it."""
+
+
+def folds_of(rows: Sequence[Example], folds: int, seed: int) -> list[int]:
+    """A fold for each row: groups stay whole, and each label is spread over the folds.
+
+    Args:
+        rows: Labelled rows.
+        folds: How many there are.
+        seed: Of the order in which groups are dealt out.
+
+    Returns:
+        As many numbers from 0 to ``folds - 1`` as rows.
+    """
+    label = {row.group: row.label for row in reversed(rows)}
+    dealt = sorted(label, key=lambda group: (label[group], number_for(seed, "fold", group)))
+    fold = {group: place % folds for place, group in enumerate(dealt)}
+    return [fold[row.group] for row in rows]
 
 
 def attack_texts(
@@ -93,7 +117,8 @@ def robustness(attacks: Sequence[Attack], seed: int) -> dict[str, Any]:
     """What attacks say of a model, with 95 % intervals, as plain JSON.
 
     ``accuracy`` is before, ``accuracy_under_attack`` after; ``success_rate`` is the share of
-    rightly answered texts that an attack turned; words changed and queries are means.
+    rightly answered texts that an attack turned; words changed and queries are means. Whether a
+    turned text still means the same is not checked here: ``samples`` are there to be read.
 
     Args:
         attacks: From ``attack_texts``.
@@ -110,6 +135,7 @@ def robustness(attacks: Sequence[Attack], seed: int) -> dict[str, Any]:
         "share_of_words_changed": mean([a.changed / a.words for a in turned], seed),
         "queries": mean([a.queries for a in right], seed),
         "out_of_queries": sum(a.exhausted for a in right),
+        "samples": [[a.text, a.found] for a in turned[:_SAMPLES]],
     }
 
 

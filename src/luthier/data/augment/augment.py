@@ -36,7 +36,7 @@ from luthier.data.augment._checks import (
     check_meaning,
     check_new,
 )
-from luthier.data.augment._labels import Classify, sample_labelled
+from luthier.data.augment._labels import Classify, Learn, sample_labelled
 from luthier.data.augment._neighbours import (
     Encode,
     EncoderVectors,
@@ -51,7 +51,7 @@ from luthier.data.augment.embeddings import EmbeddingsAugmenter
 from luthier.data.augment.synonyms import SynonymsAugmenter
 from luthier.models.generate import Generate
 
-AUGMENT_VERSION = 1
+AUGMENT_VERSION = 2
 SAMPLES = 12
 
 
@@ -141,6 +141,7 @@ def augment(
     encode: Encode,
     answer: Generate | None = None,
     classify: Classify | None = None,
+    learn: Learn | None = None,
 ) -> dict[str, Any]:
     """Add made rows to the training side.
 
@@ -155,6 +156,7 @@ def augment(
         encode: Vectors of length 1, one for each text.
         answer: The answering model, for back translation, judging or attack.
         classify: The user's classifier, for judging or attack.
+        learn: Trains a classifier like it on some rows, to attack the others.
 
     Returns:
         What ``augment.json`` holds: counts (``rows_lost`` are rows that came in and, among more
@@ -174,7 +176,7 @@ def augment(
     keep = frozenset(word.lower() for word in spec.keep)
     shop = Workshop(
         base, folder, progress, seed, spec.per_row, keep, encode, answer, classify,
-        spec.prompt, training, validation,
+        spec.prompt, training, validation, learn,
     )  # fmt: skip
     made, told = _make(spec, _parents(training, spec), shop, {row.id for row in rows})
     with progress.task("Checking", len(made)) as task:
