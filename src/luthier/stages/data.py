@@ -17,7 +17,10 @@ from luthier.models.remote import RemoteModel
 from luthier.stages.work import Work
 
 if TYPE_CHECKING:
+    from luthier.data.balance.vectors import Encode
     from luthier.tune.classifier import Classifier
+
+_REMEMBERED_TEXTS = 2048
 
 
 def collect(work: Work) -> None:
@@ -151,6 +154,7 @@ def augment(work: Work) -> None:
     if spec is None:
         return
     from luthier.data.augment import augment as rooms
+    from luthier.data.augment._brief import in_brief
 
     asks, classifies = rooms.needs_model(spec), rooms.needs_classifier(spec)
     if classifies:
@@ -164,23 +168,24 @@ def augment(work: Work) -> None:
         "writer": work.writer_identity() if asks else None,
         "classifier": work.made.get("classifier"),
     }
-    work.make(
-        "augment",
-        rooms.AUGMENT_VERSION,
-        inputs,
-        lambda folder: rooms.augment(
+
+    def fill(folder: Path) -> dict[str, Any]:
+        encode = _Remembering(work.encode)
+        told = rooms.augment(
             spec,
             rows.path,
             folder,
             work.progress,
             base=work.base,
             seed=seed,
-            encode=work.encode,
+            encode=encode,
             answer=work.writer() if asks else None,
-            classify=_classify(work, work.made["classifier"].path) if classifies else None,
-            learn=_learner(work, rows.path) if classifies else None,
-        ),
-    )
+            classify=_classify(work.made["classifier"].path, encode) if classifies else None,
+            learn=_learner(work, rows.path, encode) if classifies else None,
+        )
+        return in_brief(told)
+
+    work.make("augment", rooms.AUGMENT_VERSION, inputs, fill)
 
 
 def _classifier(work: Work) -> None:
@@ -198,6 +203,21 @@ def _classifier(work: Work) -> None:
     )
 
 
+class _Remembering:
+    """An encoder that knows its last texts: an attack asks how like a text is, and its label."""
+
+    def __init__(self, encode: Encode) -> None:
+        self._encode = encode
+        self._known: dict[str, Any] = {}
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        vectors = self._encode(new) if new or not texts else ()
+        found = self._known | dict(zip(new, vectors, strict=True))
+        self._known = dict(list(found.items())[-_REMEMBERED_TEXTS:])
+        return np.stack([found[text] for text in texts]) if texts else vectors
+
+
 class _Classify:
     """A classifier as augmenting asks it."""
 
@@ -209,13 +229,15 @@ class _Classify:
         return self._classifier.probabilities(texts)
 
 
-def _classify(work: Work, folder: Path) -> _Classify:
+def _classify(folder: Path, encode: Encode) -> _Classify:
     from luthier.tune.classifier import load_classifier
 
-    return _Classify(load_classifier(folder, work.encode))
+    return _Classify(load_classifier(folder, encode))
 
 
-def _learner(work: Work, prepared: Path) -> Callable[[Sequence[Example]], _Classify]:
+def _learner(
+    work: Work, prepared: Path, encode: Encode
+) -> Callable[[Sequence[Example]], _Classify]:
     """What trains the run's kind of classifier on some of its training rows."""
     from luthier.tune.classifier import Head, train_classifier
 
@@ -226,7 +248,7 @@ def _learner(work: Work, prepared: Path) -> Callable[[Sequence[Example]], _Class
     @functools.cache
     def vectors() -> dict[str, Any]:
         texts = list(dict.fromkeys(row.question for row in labelled()))
-        return dict(zip(texts, work.encode(texts), strict=True))
+        return dict(zip(texts, encode(texts), strict=True))
 
     def learn(taught: Sequence[Example]) -> _Classify:
         watched = [row for row in labelled() if row.side == "validation"]
@@ -241,7 +263,7 @@ def _learner(work: Work, prepared: Path) -> Callable[[Sequence[Example]], _Class
                 encode=lambda texts: np.stack([vectors()[text] for text in texts]),
                 seed=work.project.seed,
             )
-            return _classify(work, folder)
+            return _classify(folder, encode)
 
     return learn
 
