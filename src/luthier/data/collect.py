@@ -13,7 +13,7 @@ from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, TableWriter
 from luthier.data.sources.sources import SourceSpec, read
 
-COLLECT_VERSION = 2
+COLLECT_VERSION = 3
 DOCUMENTS, ROWS = "documents.parquet", "rows.parquet"
 _BATCH = 4096
 

@@ -64,7 +64,7 @@ def test_values_as_a_person_writes_them(tmp_path: Path) -> None:
     _write(tmp_path, {"S": [["text", "b", "c", "d", "e", "f"], cells]})
     (row,) = _read(tmp_path)
     assert list(row.values.values()) == [
-        "2026-11-22T03:04:05",
+        "2026-11-22 03:04:05",
         "2026-11-22",
         True,
         "-3",

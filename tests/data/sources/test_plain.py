@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from luthier.data.sources._plain import plain
+from luthier.data.sources._plain import as_text, plain
 
 
 class Colour(enum.Enum):
@@ -77,3 +77,45 @@ def test_what_comes_out_is_json_and_stays_as_it_is(value: object) -> None:
     once = plain(value)
     json.dumps(once, allow_nan=False)
     assert plain(once) == once
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, None),
+        (" as it is ", " as it is "),
+        (3, "3"),
+        (3.0, "3"),
+        (-0.0, "0"),
+        (2.5, "2.5"),
+        (1e20, "100000000000000000000"),
+        (1e300, "1e+300"),
+        (float("nan"), None),
+        (float("inf"), None),
+        (True, "true"),
+        (False, "false"),
+        (np.int64(3), "3"),
+        (np.float32(2.0), "2"),
+        (np.bool_(True), "true"),
+        (decimal.Decimal("3.00"), "3.00"),
+        (dt.date(2026, 11, 22), "2026-11-22"),
+        (dt.datetime(2026, 11, 22, 3, 4, 5), "2026-11-22 03:04:05"),  # noqa: DTZ001
+        (b"bytes", "bytes"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+    ],
+)
+def test_the_text_of_a_value(value: object, said: str | None) -> None:
+    assert as_text(value) == said
+
+
+@pytest.mark.parametrize("value", [[], [1], {}, {"a": 1}, b"\xff", np.array([1, 2]), {1, 2}])
+def test_what_has_no_text(value: object) -> None:
+    with pytest.raises(TypeError, match="not text"):
+        as_text(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers())
+def test_numbers_can_be_read_back(value: float) -> None:
+    said = as_text(value)
+    assert said is not None
+    assert type(value)(said) == value

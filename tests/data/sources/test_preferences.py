@@ -65,7 +65,7 @@ def test_longer_prompts_and_answers() -> None:
         ({"prompt": "q", "chosen": "", "rejected": "bad"}, "empty answer"),
         ({"prompt": "q", "chosen": "good", "rejected": None}, "empty answer"),
         ({"prompt": "q", "chosen": [], "rejected": "bad"}, "empty answer"),
-        ({"prompt": 3, "chosen": "good", "rejected": "bad"}, "wrong type"),
+        ({"prompt": {}, "chosen": "good", "rejected": "bad"}, "wrong type"),
         ({"prompt": [USER], "chosen": [GOOD, MORE], "rejected": [BAD]}, "last message is not the"),
         ({"prompt": [USER], "chosen": [GOOD], "rejected": [BAD, MORE]}, "last message is not the"),
         (
@@ -91,7 +91,7 @@ def test_answers_marked_good_or_bad(label: Any, desirable: bool) -> None:
     assert judged({"prompt": [USER], "completion": [GOOD], "label": label}) == wanted
 
 
-@pytest.mark.parametrize("label", [None, "maybe", 2, 0.5, []])
+@pytest.mark.parametrize("label", [None, "maybe", 2, 0.5, ""])
 def test_other_labels_are_refused(label: Any) -> None:
     with pytest.raises(UnfitError, match="label is not true or false"):
         judged({"prompt": "q", "completion": "good", "label": label})

@@ -8,6 +8,7 @@ import re
 from typing import Any, NamedTuple
 
 from luthier.data.sources._sections import (
+    CELL_SIGN,
     PATH_SIGN,
     Heading,
     Paragraph,
@@ -19,7 +20,6 @@ from luthier.data.sources.html import html_paragraphs
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title\s*>", re.IGNORECASE | re.DOTALL)
 _TITLE_WITHIN = 100_000
 _TITLE_CHARS = 200
-_CELL_SIGN = " | "
 
 
 class Article(NamedTuple):
@@ -93,7 +93,7 @@ def _block_text(block: Any) -> str:
         case "list":
             text = "\n".join(f"- {t}" for item in block if (t := _flat(item)))
         case "table":
-            rows = (_CELL_SIGN.join(_flat(cell) for cell in row) for row in block)
+            rows = (CELL_SIGN.join(_flat(cell) for cell in row) for row in block)
             text = "\n".join(row for row in rows if row.strip(" |"))
         case "quote" | "code" | "formatting":
             lines = "".join(block.itertext()).split("\n")

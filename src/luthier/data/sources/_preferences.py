@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from luthier.core.records import Message
-from luthier.data.sources._turns import UnfitError, conversation, string, system, turns
+from luthier.data.sources._turns import UnfitError, conversation, optional, string, system, turns
 
 PROMPTS = ("prompt", "question", "instruction")
 
@@ -72,11 +72,10 @@ def judged(row: Mapping[str, Any]) -> tuple[tuple[Message, ...], bool]:
     prompt = _prompt(row)
     before = system(row) if prompt[:1] and prompt[0].role != "system" else ()
     messages = conversation((*before, *prompt, *_answer(row, "completion")))
-    label = row["label"]
-    said = str(label).strip().lower() if isinstance(label, bool | int | str) else ""
-    if said not in _TRUTHS:
-        raise UnfitError("label is not true or false", str(label))
-    return messages, _TRUTHS[said]
+    said = optional(row, "label")
+    if said.lower() not in _TRUTHS:
+        raise UnfitError("label is not true or false", said)
+    return messages, _TRUTHS[said.lower()]
 
 
 def _answer(row: Mapping[str, Any], key: str) -> tuple[Message, ...]:

@@ -16,6 +16,7 @@ Heading = tuple[int, str]
 """Where it stands, and the path of headings that ends in it: ``Guide > Install``."""
 
 PATH_SIGN = " > "
+CELL_SIGN = " | "
 TITLE_CHARS = 80
 
 
@@ -29,7 +30,8 @@ def sections(
     """Join paragraphs into sections of at most ``limit`` characters.
 
     Args:
-        paragraphs: (place, text). Longer ones than ``limit`` are cut between words.
+        paragraphs: (place, text). Longer ones than ``limit`` are cut between words. Those that
+            begin with a line break stand right below the one before, others after a blank line.
         limit: Characters.
         by_line: The place is a line, so that it grows inside a paragraph of several lines.
         headings: Places where a section ends, once it holds a quarter of the limit, so that
@@ -37,13 +39,14 @@ def sections(
     """
     start, held = 0, ""
     for place, paragraph in paragraphs:
-        for at, piece in _cut(place, paragraph, limit):
+        gap = "\n" if paragraph.startswith("\n") else "\n\n"
+        for at, piece in _cut(place, paragraph.removeprefix("\n"), limit):
             opens = place in headings and len(held) * 4 >= limit
             if held and (opens or len(held) + 2 + len(piece) > limit):
                 yield start, held
                 held = ""
             begin = at if by_line else place
-            start, held = (start, f"{held}\n\n{piece}") if held else (begin, piece)
+            start, held = (start, f"{held}{gap}{piece}") if held else (begin, piece)
     if held:
         yield start, held
 

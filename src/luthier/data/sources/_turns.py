@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from luthier.core.records import Message, Role
+from luthier.data.sources._plain import as_text
 
 ROLES: dict[str, Role] = {
     "system": "system",
@@ -39,7 +40,7 @@ class UnfitError(Exception):
 
 
 def string(row: Mapping[str, Any], key: str, empty: str) -> str:
-    """A text that must be there, without white space around it.
+    """A text that must be there, without white space around it; numbers and dates become text.
 
     Args:
         row: The row.
@@ -47,34 +48,30 @@ def string(row: Mapping[str, Any], key: str, empty: str) -> str:
         empty: The reason if it is missing, null or blank.
 
     Raises:
-        UnfitError: It is empty, no text, or holds halves of surrogate pairs.
+        UnfitError: It is empty, a list or an object, or holds halves of surrogate pairs.
     """
-    value = row.get(key)
-    if value is None:
-        raise UnfitError(empty, f"{key} is missing or null")
-    if not isinstance(value, str):
-        raise UnfitError("wrong type", f"{key} is {type(value).__name__}, not text")
-    if not value.strip():
-        raise UnfitError(empty)
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UnfitError("not valid Unicode", key) from None
-    return value.strip()
+    text = optional(row, key)
+    if not text:
+        value = row.get(key)
+        seen = "missing or null" if value is None else str(value).strip()
+        raise UnfitError(empty, f"{key} is {seen}" if seen else "")
+    return text
 
 
 def optional(row: Mapping[str, Any], key: str) -> str:
-    """A text, number or truth value as text; "" if it is missing, null or blank.
+    """The same text, or "" if it is missing, null, not a number or blank.
 
     Raises:
-        UnfitError: It is something else.
+        UnfitError: It is a list or an object, or holds halves of surrogate pairs.
     """
-    value = row.get(key)
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int) else string(row, key, "empty text")
+    try:
+        text = (as_text(row.get(key)) or "").strip()
+        text.encode("utf-8")
+    except TypeError as error:
+        raise UnfitError("wrong type", f"{key} is {error}") from None
+    except UnicodeEncodeError:
+        raise UnfitError("not valid Unicode", key) from None
+    return text
 
 
 def as_json(value: Any, what: str) -> str:

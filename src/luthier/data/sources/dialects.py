@@ -10,6 +10,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Example, Message
 from luthier.data.sources._exports import Labelled, label_studio, prodigy
 from luthier.data.sources._preferences import judged, preference
+from luthier.data.sources._squad import FLAT, is_nested, read_squad
 from luthier.data.sources._turns import (
     UnfitError,
     as_json,
@@ -32,6 +33,7 @@ KEYS: dict[Dialect, tuple[str, ...]] = {
     "messages": ("messages",),
     "sharegpt": ("conversations",),
     "prodigy": ("text", "answer"),
+    "squad": FLAT,
     "alpaca": ("instruction", "output"),
     "question_answer": ("question", "answer"),
     "prompt_completion": ("prompt", "completion"),
@@ -51,11 +53,13 @@ def take(raws: Iterable[Raw], source: RowSource, ledger: Ledger) -> Iterator[Doc
         ledger: Gets a line for each row that cannot be used.
 
     Yields:
-        One document or example for each usable row, in order. Its id is its origin.
+        One document or example for each usable row, in order, its id its origin; of the dialect
+        ``squad`` each passage and then its questions.
     """
+    passages: dict[str, str] = {}
     for raw in raws:
         try:
-            yield understood(raw, source)
+            yield from _understood(raw, source, passages, ledger)
         except UnfitError as unfit:
             ledger.refuse(unfit.reason, raw.origin, unfit.detail)
 
@@ -83,7 +87,7 @@ def recognise(names: Collection[str], source: RowSource) -> Dialect | None:
     for dialect, keys in KEYS.items():
         if has.issuperset(keys) and (dialect != "prodigy" or _is_prodigy(has)):
             return dialect
-    return None
+    return "squad" if is_nested(has) else None
 
 
 def check_columns(names: Sequence[str], source: RowSource, where: str) -> None:
@@ -99,7 +103,7 @@ def check_columns(names: Sequence[str], source: RowSource, where: str) -> None:
     """
     named = {key: name for key in ROLES if (name := getattr(source, key)) is not None}
     dialect = recognise(names, source)
-    needed = tuple(KEYS[dialect]) if dialect is not None else ()
+    needed = _needed(dialect, names)
     if not named:
         needed = (*needed, *(k for k in ("title", "group", "tag") if k in names))
     flags = {f"{name}_missing" for name, what in source.missing.items() if what.kind == "flag"}
@@ -125,48 +129,48 @@ def check_columns(names: Sequence[str], source: RowSource, where: str) -> None:
         )
 
 
-def understood(raw: Raw, source: RowSource) -> Document | Example:
-    """One row as a document or an example.
-
-    Args:
-        raw: The row.
-        source: Which columns hold what, and the dialect.
-
-    Raises:
-        UnfitError: The row cannot be used; it says why.
-    """
+def _understood(
+    raw: Raw, source: RowSource, passages: dict[str, str], ledger: Ledger
+) -> Iterator[Document | Example]:
+    """What one row holds: a document, an example, or a passage with its questions."""
     dialect = recognise(raw.values, source)
     row = _renamed(raw.values, source, dialect)
     match dialect:
         case None:
             raise UnfitError("no known fields", _keys(raw.values))
         case "text":
-            return _document(row, string(row, "text", "empty text"), raw)
+            yield _document(row, string(row, "text", "empty text"), raw)
         case "classification":
-            return _labelled(row, _classified(row), raw)
+            yield _labelled(row, _classified(row), raw)
         case "label_studio":
-            return _labelled(row, label_studio(raw.values, source), raw)
+            yield _labelled(row, label_studio(raw.values, source), raw)
         case "prodigy":
-            return _labelled(row, prodigy(raw.values, source), raw)
+            yield _labelled(row, prodigy(raw.values, source), raw)
         case "preference":
             better = preference(row)
-            return _example(row, better.messages, raw, rejected=better.rejected)
+            yield _example(row, better.messages, raw, rejected=better.rejected)
         case "kto":
             messages, desirable = judged(row)
-            return _example(row, messages, raw, desirable=desirable)
+            yield _example(row, messages, raw, desirable=desirable)
         case "messages" | "sharegpt":
             said = turns(row[KEYS[dialect][0]])
             before = system(row) if said and said[0].role != "system" else ()
             tools = as_json(row.get("tools"), "tools")
-            return _example(row, (*before, *said), raw, tools=tools)
+            yield _example(row, (*before, *said), raw, tools=tools)
         case "question_answer":
-            return _example(row, ask(row, "question", "answer"), raw)
+            yield _example(row, ask(row, "question", "answer"), raw)
         case "prompt_completion":
-            return _example(row, _completed(row), raw)
+            yield _example(row, _completed(row), raw)
         case "alpaca":
-            return _example(row, _instructed(row), raw)
+            yield _example(row, _instructed(row), raw)
+        case "squad":
+            yield from read_squad(row, raw.origin, passages, ledger, source.unanswerable)
         case _:
             assert_never(dialect)
+
+
+def _needed(dialect: Dialect | None, names: Collection[str]) -> tuple[str, ...]:
+    return () if dialect is None or (dialect == "squad" and is_nested(names)) else KEYS[dialect]
 
 
 def _is_prodigy(names: Collection[str]) -> bool:
@@ -194,7 +198,7 @@ def _renamed(
         if name not in own:
             raise UnfitError("no such column", f"{name}; the row has: {_keys(own)}")
         row[key] = own[name]
-    needed = KEYS[dialect] if dialect not in (None, "label_studio", "prodigy") else ()
+    needed = _needed(dialect, row) if dialect not in ("label_studio", "prodigy") else ()
     if lacking := [key for key in needed if key not in row]:
         raise UnfitError("no such column", f"{lacking[0]}; the row has: {_keys(own)}")
     return row

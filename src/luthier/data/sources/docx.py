@@ -13,13 +13,12 @@ import zlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from luthier.data.sources._sections import Heading, Paragraph, heading_paths
+from luthier.data.sources._sections import CELL_SIGN, Heading, Paragraph, heading_paths
 from luthier.data.sources.pdf import UnreadableError
 
 if TYPE_CHECKING:
     from docx.document import Document as Word
 
-CELL_SIGN = " | "
 _OLE = b"\xd0\xcf\x11\xe0"
 _MAX_UNPACKED = 1 << 30
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from luthier.core.errors import DataError, ResourceError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
+from luthier.data.sources._plain import as_text
 from luthier.data.sources.dialects import check_columns
 from luthier.data.sources.files import counted, digest_files, empty, files_of
 from luthier.data.sources.raw import Raw, RowSource
@@ -111,17 +112,10 @@ def _sheet(source: ExcelSource, path: Path) -> CalamineSheet:
 
 
 def _value(cell: Any) -> str | bool | None:
-    """A cell as a person would write it; None if blank."""
-    match cell:
-        case bool():
-            return cell
-        case float() if cell.is_integer():
-            return str(int(cell))
-        case dt.datetime() if cell.time() == dt.time():
-            return cell.date().isoformat()
-        case dt.date() | dt.time():
-            return cell.isoformat()
-        case str() if not cell.strip():
-            return None
-        case _:
-            return None if cell is None else str(cell)
+    """A cell as text, truth values as they are; None if blank. Midnight is a mere date."""
+    if isinstance(cell, bool):
+        return cell
+    if isinstance(cell, dt.datetime) and cell.time() == dt.time():
+        return cell.date().isoformat()
+    text = as_text(cell)
+    return text if text and text.strip() else None

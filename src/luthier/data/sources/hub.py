@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 
+import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
 from luthier.core.errors import DataError, LuthierError, ResourceError
@@ -197,6 +198,8 @@ def _converter(feature: Any) -> Callable[[Any], Any]:
         return lambda value: (
             names[value] if isinstance(value, int) and 0 <= value < len(names) else None
         )
+    if getattr(feature, "dtype", "") == "float32":  # 0.1, not 0.10000000149011612
+        return lambda value: None if value is None else plain(float(str(np.float32(value))))
     if isinstance(feature, list):  # how older versions write a list
         return _each(_converter(feature[0]))
     if hasattr(feature, "feature"):  # List and LargeList

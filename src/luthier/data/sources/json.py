@@ -25,7 +25,7 @@ class JsonSource(RowSource):
     """A file, or a pattern such as ``exports/*.json``, relative to the project file; also .gz."""
     records: str | None = None
     """Where the list stands, if the file is an object: ``train``, or ``data.paragraphs`` for the
-    lists under ``paragraphs`` in all objects of the list ``data``."""
+    lists under ``paragraphs`` in all objects of the list ``data``; ``data`` if null."""
     columns: tuple[str, ...] | None = None
     """Names of the columns, where rows are lists of values instead of objects."""
 
@@ -101,9 +101,9 @@ def _row(item: Any, source: JsonSource, origin: str, ledger: Ledger) -> Raw | No
 
 def _items(stream: JsonStream, source: JsonSource, path: Path) -> Iterator[tuple[str, Any]]:
     """(place, item) of each item of the list that is meant."""
-    outer, *inner = source.records.split(".") if source.records is not None else ("",)
+    outer, *inner = (source.records or "data").split(".")
     found = False
-    if stream.peek() == "[" and not outer:
+    if stream.peek() == "[" and not source.records:
         found = True
         yield from _list("", stream, [])
     elif stream.peek() == "{":

@@ -105,7 +105,7 @@ def _rows(source: ParquetSource, name: str, path: Path) -> Iterator[Raw]:
             check_columns(file.schema_arrow.names, source, str(path))
             classes = classes_of(file.schema_arrow.metadata)
             for batch in file.iter_batches(BATCH_ROWS):
-                for values in batch.to_pylist():
+                for values in _shortest(batch).to_pylist():
                     row += 1
                     yield Raw(named(values, classes), f"{name}:{row}")
     except (OSError, pa.ArrowException) as error:
@@ -114,3 +114,12 @@ def _rows(source: ParquetSource, name: str, path: Path) -> Iterator[Raw]:
             where=str(path),
             mend="Fetch or write it again.",
         ) from error
+
+
+def _shortest(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Numbers of 32 bits as they are written: 0.1, not 0.10000000149011612."""
+    for index, field in enumerate(batch.schema):
+        if field.type == pa.float32():
+            written = batch.column(index).cast(pa.string()).cast(pa.float64())
+            batch = batch.set_column(index, field.name, written)
+    return batch

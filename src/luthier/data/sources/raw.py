@@ -24,6 +24,7 @@ Dialect = Literal[
     "prompt_completion",
     "question_answer",
     "sharegpt",
+    "squad",
     "text",
 ]
 
@@ -105,6 +106,9 @@ class RowSource(Spec):
     """Column of the classes, where texts are to be classified."""
     dialect: Literal["auto"] | Dialect = "auto"
     """How the rows are to be understood; ``auto`` recognises each row by its columns."""
+    unanswerable: str | None = Field(default=None, min_length=1)
+    """What to answer where a row of the dialect ``squad`` has no answer (SQuAD 2.0); such examples
+    get the tag ``unanswerable``. If null, these rows are refused."""
     missing: dict[str, MissingSpec] = Field(default_factory=dict)
     """What is done about values that are missing, by column; other columns stay as they are."""
     missing_markers: tuple[str, ...] = ("NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None")
