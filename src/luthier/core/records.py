@@ -17,10 +17,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from luthier.core.errors import StoreError
+
+BATCH_ROWS = 8192
+"""Rows that are read at once."""
 
 Role = Literal["system", "user", "assistant", "tool"]
 Side = Literal["", "train", "validation", "test"]
@@ -180,8 +185,32 @@ class TableWriter:
         self._writer.close()
 
 
+def copy_rows(source: Path, target: Path, keep: npt.NDArray[np.bool_]) -> None:
+    """Copy some rows of a table as they are, batch by batch.
+
+    Args:
+        source: A Parquet file.
+        target: The new one.
+        keep: For each row whether it is copied.
+
+    Raises:
+        StoreError: The file is missing or is not Parquet.
+    """
+    try:
+        with (
+            pq.ParquetFile(source) as file,
+            pq.ParquetWriter(target, file.schema_arrow, compression="zstd") as writer,
+        ):
+            place = 0
+            for batch in file.iter_batches(BATCH_ROWS):
+                writer.write_batch(batch.filter(pa.array(keep[place : place + len(batch)])))
+                place += len(batch)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError(f"cannot read this table: {error}", where=str(source)) from error
+
+
 def iterate_table(
-    path: Path, record: type[Record], batch_rows: int = 8192
+    path: Path, record: type[Record], batch_rows: int = BATCH_ROWS
 ) -> Iterator[list[Record]]:
     """Read back what ``write_table`` or ``TableWriter`` wrote, batch by batch.
 

@@ -72,6 +72,15 @@ def _value(value: Any, change: Change) -> Any:
     return value
 
 
+def all_texts(row: Document | Example) -> str:
+    """Whatever ``change_texts`` changes of a row, on lines of its own."""
+    if isinstance(row, Document):
+        return "\n".join((row.title, row.text, *row.meta.values()))
+    turns = row.messages + row.rejected
+    said = [text for m in turns for text in (m.content, m.tool_calls) if text]
+    return "\n".join((*said, row.label, row.tools))
+
+
 def judged_text(row: Document | Example, *, answers_only: bool) -> str:
     """What the rules read: a document's text; of a conversation, what user and assistant say.
 

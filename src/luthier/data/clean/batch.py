@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 
 from luthier.core.ledger import Entry
 from luthier.core.records import Document, Example
-from luthier.data.clean._texts import Place, change_texts, emptied, judged_text
+from luthier.data.clean._pii_screen import KINDS, screen
+from luthier.data.clean._texts import Place, all_texts, change_texts, emptied, judged_text
 from luthier.data.clean.boilerplate import strip_boilerplate
 from luthier.data.clean.c4 import check_c4, keep_c4_lines
 from luthier.data.clean.decontaminate import Index, check_decontaminated
 from luthier.data.clean.encodings import repair_encodings
-from luthier.data.clean.facts import Facts, Rows, Verdict, facts_of
+from luthier.data.clean.facts import Facts, Rows, Verdict
 from luthier.data.clean.gopher_quality import check_gopher_quality
 from luthier.data.clean.gopher_repetition import check_gopher_repetition
 from luthier.data.clean.harm import check_harm
-from luthier.data.clean.language import check_language
+from luthier.data.clean.language import check_languages
 from luthier.data.clean.length import check_length
 from luthier.data.clean.markup import strip_markup
 from luthier.data.clean.pii import PiiPlan, Treatment, treat
@@ -52,6 +53,13 @@ class Plan:
     pii: PiiPlan | None = None
     shared: frozenset[int] = frozenset()
     evaluation: Index = dataclasses.field(default_factory=dict)
+
+    @property
+    def repairs(self) -> bool:
+        """Whether any text can be repaired at all."""
+        spec = self.spec
+        parts = (spec.markup, spec.encodings, spec.boilerplate, spec.c4, spec.whitespace)
+        return any(part is not None for part in parts)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,19 +102,74 @@ def clean_batch(rows: Sequence[Row], plan: Plan) -> Batch:
         The rows that stay and a ledger line for each that was changed or doesn't.
     """
     done = Batch([], [], Counter(), Counter(), [])
-    for row in rows:
-        if (cleaned := _clean_row(row, plan, done)) is not None:
+    drafts = [_draft(row, plan) for row in rows]
+    foreign = _foreign(drafts, plan.spec)
+    private = _private(drafts, plan)
+    for row, draft, language, kinds in zip(rows, drafts, foreign, private, strict=True):
+        if (cleaned := _clean_row(row, draft, language, kinds, plan, done)) is not None:
             done.rows.append(cleaned)
     return done
 
 
-def _clean_row(row: Row, plan: Plan, done: Batch) -> Row | None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Draft:
+    """A repaired row, the repairs, and what the rules read of it."""
+
+    row: Row
+    reasons: dict[str, None]
+    text: str
+
+
+def _draft(row: Row, plan: Plan) -> _Draft:
     reasons: dict[str, None] = {}
-    repaired = change_texts(row, lambda text, place: _repair(text, place, row, plan, reasons))
+    repaired = row
+    if plan.repairs:
+        repaired = change_texts(row, lambda text, place: _repair(text, place, row, plan, reasons))
+    answers_only = plan.spec.rows_judged_by == "answer"
+    return _Draft(repaired, reasons, judged_text(repaired, answers_only=answers_only))
+
+
+def _foreign(drafts: Sequence[_Draft], spec: CleanSpec) -> list[Verdict]:
+    """What the language rule says of each row."""
+    verdicts: list[Verdict] = [None] * len(drafts)
+    if (language := spec.language) is not None:
+        judged = [n for n, draft in enumerate(drafts) if _judges(language.judges, draft.row)]
+        found = check_languages([drafts[n].text for n in judged], language)
+        for n, verdict in zip(judged, found, strict=True):
+            verdicts[n] = verdict
+    return verdicts
+
+
+def _private(drafts: Sequence[_Draft], plan: Plan) -> list[tuple[str, ...]]:
+    """The kinds of personal data that may stand in each row."""
+    if plan.pii is None:
+        return [()] * len(drafts)
+    found = screen([f"{all_texts(draft.row)}\n{draft.row.group}" for draft in drafts])
+    return [
+        KINDS if isinstance(draft.row, Example) and _has_json(draft.row) else kinds
+        for draft, kinds in zip(drafts, found, strict=True)
+    ]
+
+
+def _has_json(row: Example) -> bool:
+    """Whether it holds texts written as JSON, where an @ may be spelt otherwise."""
+    return bool(row.tools) or any(m.tool_calls for m in row.messages + row.rejected)
+
+
+def _clean_row(
+    row: Row,
+    draft: _Draft,
+    language: Verdict,
+    kinds: tuple[str, ...],
+    plan: Plan,
+    done: Batch,
+) -> Row | None:
+    repaired, reasons = draft.row, draft.reasons
     if repaired is not row and (reason := emptied(row, repaired)):
         _refuse(row, reason, ", ".join(reasons), done)
         return None
-    if verdict := judge(repaired, plan.spec, plan.evaluation):
+    verdicts = _verdicts(Facts(draft.text), repaired, plan.spec, plan.evaluation, language)
+    if verdict := next((verdict for verdict in verdicts if verdict is not None), None):
         _refuse(row, *verdict, done)
         return None
     found: Counter[str] = Counter()
@@ -114,10 +177,14 @@ def _clean_row(row: Row, plan: Plan, done: Batch) -> Row | None:
     masked = repaired
     if plan.pii is not None:
         pii = plan.pii
-        masked = change_texts(repaired, lambda text, _: _treat(text, pii, found, refused))
-        masked = _with_group(masked, pii)
-        done.pii.update(found)
-        done.pii_rows.update(set(found))
+        if kinds or pii.names or pii.patterns:
+            masked = change_texts(
+                repaired, lambda text, _: _treat(text, pii, kinds, found, refused)
+            )
+        masked = _with_group(masked, pii, kinds)
+        if found:
+            done.pii.update(found)
+            done.pii_rows.update(set(found))
         if refused:
             _refuse(row, f"personal data: {refused[0]}", "", done)
             return None
@@ -170,31 +237,10 @@ def _repair(text: str, place: Place, row: Row, plan: Plan, reasons: dict[str, No
     return text
 
 
-def judge(row: Row, spec: CleanSpec, evaluation: Index | None = None) -> Verdict:
-    """The first rule's objection to a row, or None.
-
-    Args:
-        row: A document, or a conversation, judged by what is said in it.
-        spec: Settings.
-        evaluation: What must not stand in the data, see ``decontaminate.read_index``.
-    """
-    specs = (
-        spec.length,
-        spec.gopher_quality,
-        spec.gopher_repetition,
-        spec.c4,
-        spec.language,
-        spec.harm,
-        spec.decontaminate,
-    )
-    if not any(one is not None and _judges(one.judges, row) for one in specs):
-        return None
-    facts = facts_of(judged_text(row, answers_only=spec.rows_judged_by == "answer"))
-    verdicts = _verdicts(facts, row, spec, evaluation or {})
-    return next((verdict for verdict in verdicts if verdict is not None), None)
-
-
-def _verdicts(facts: Facts, row: Row, spec: CleanSpec, evaluation: Index) -> Iterator[Verdict]:
+def _verdicts(
+    facts: Facts, row: Row, spec: CleanSpec, evaluation: Index, language: Verdict
+) -> Iterator[Verdict]:
+    """What the rules say of a row, in their order."""
     if spec.length is not None and _judges(spec.length.judges, row):
         yield check_length(facts, spec.length)
     if spec.gopher_quality is not None and _judges(spec.gopher_quality.judges, row):
@@ -203,8 +249,7 @@ def _verdicts(facts: Facts, row: Row, spec: CleanSpec, evaluation: Index) -> Ite
         yield check_gopher_repetition(facts, spec.gopher_repetition)
     if spec.c4 is not None and _judges(spec.c4.judges, row):
         yield check_c4(facts, spec.c4)
-    if spec.language is not None and _judges(spec.language.judges, row):
-        yield check_language(facts, spec.language)
+    yield language
     if spec.harm is not None and _judges(spec.harm.judges, row):
         yield check_harm(facts, spec.harm)
     if spec.decontaminate is not None and _judges(spec.decontaminate.judges, row):
@@ -215,23 +260,27 @@ def _judges(which: Rows, row: Row) -> bool:
     return which == "all" or (which == "documents") == isinstance(row, Document)
 
 
-def _treat(text: str, plan: PiiPlan, found: Counter[str], refused: list[str]) -> str:
-    treated = treat(text, plan)
-    found.update(treated.found)
+def _treat(
+    text: str, plan: PiiPlan, kinds: Sequence[str], found: Counter[str], refused: list[str]
+) -> str:
+    treated = treat(text, plan, kinds)
+    if treated.found:
+        found.update(treated.found)
     if treated.refused:
         refused.append(treated.refused)
     return treated.text
 
 
-def _with_group(row: Row, plan: PiiPlan) -> Row:
+def _with_group(row: Row, plan: PiiPlan, kinds: Sequence[str]) -> Row:
     """A group named after a person (a customer's address) stays a group under a stand-in."""
-    if not row.group or row.group == row.origin:
+    if not row.group or row.group == row.origin or not (kinds or plan.names):
         return row
     treatments: dict[str, Treatment] = {
         kind: "pseudonymise" if way in ("mask", "pseudonymise") else "off"
         for kind, way in plan.treatments.items()
     }
-    treated = treat(row.group, dataclasses.replace(plan, treatments=treatments, patterns=()))
+    plan = dataclasses.replace(plan, treatments=treatments, patterns=())
+    treated = treat(row.group, plan, kinds)
     return dataclasses.replace(row, group=treated.text) if treated.found else row
 
 

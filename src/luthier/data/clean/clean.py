@@ -42,9 +42,10 @@ from luthier.data.clean.label_errors import Encode, LabelErrorsSpec, without_sus
 from luthier.data.clean.language import LanguageSpec
 from luthier.data.clean.length import LengthSpec
 from luthier.data.clean.markup import MarkupSpec
-from luthier.data.clean.near import NearSpec, without_near
+from luthier.data.clean.near import NearSpec, said, without_near, write_twins
 from luthier.data.clean.pii import PiiSpec, plan_pii
 from luthier.data.clean.whitespace import WhitespaceSpec
+from luthier.data.duplicates import DuplicatesSpec, find
 
 CLEAN_VERSION = 1
 BATCH_ROWS, SHOWN = 8192, 12
@@ -272,24 +273,34 @@ def _write(
     tally: Batch,
 ) -> int:
     """Write what stays of a table, and return how many rows that is."""
-    near = spec.near_duplicates
+    near, exact = spec.near_duplicates, spec.exact_duplicates
     compares = near is not None and near.judges in ("all", kind)
     draft = target.with_name(f"draft-{target.name}") if compares else target
-    exact = spec.exact_duplicates
     seen: set[int] | None = set() if exact is not None and exact.judges in ("all", kind) else None
+    labels: list[str] = []
     with TableWriter(draft, record) as writer:
-        for batch in batches:
-            rows = batch.rows if seen is None else _first_ones(batch, seen)
-            writer.write(rows)
-            books.add(batch.entries)
-            tally.pii.update(batch.pii)
-            tally.pii_rows.update(batch.pii_rows)
-            _keep_shown(tally.shown, batch.shown)
-    if near is None or not compares:
+
+        def texts() -> Iterator[str]:
+            for batch in batches:
+                rows = batch.rows if seen is None else _first_ones(batch, seen)
+                writer.write(rows)
+                books.add(batch.entries)
+                tally.pii.update(batch.pii)
+                tally.pii_rows.update(batch.pii_rows)
+                _keep_shown(tally.shown, batch.shown)
+                if compares:
+                    labels.extend(getattr(row, "label", "") for row in rows)
+                    yield from map(said, rows)
+
+        likeness = near.likeness if near is not None else DuplicatesSpec()
+        found = find(texts(), likeness)
+    if not compares:
         return writer.rows
-    left = without_near(draft, record, target, near, books)
+    twins = without_near(draft, target, found, labels, books)
     draft.unlink()
-    return left
+    if kind == "rows":
+        write_twins(target.parent, likeness, twins)
+    return len(twins)
 
 
 def _first_ones(batch: Batch, seen: set[int]) -> list[Row]:

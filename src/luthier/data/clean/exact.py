@@ -28,7 +28,7 @@ def exact_key(row: Document | Example) -> int:
     else:
         said = ["row", *_said(row.messages), "instead of", *_said(row.rejected)]
         said += [row.label, str(row.desirable), row.tools]
-    plain = "\x1f".join(" ".join(part.casefold().split()) for part in said)
+    plain = " ".join(" \0 ".join(said).casefold().split())
     digest = hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return int.from_bytes(digest, "big")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Literal
 
 Verdict = tuple[str, str] | None
@@ -12,27 +13,37 @@ Rows = Literal["all", "documents", "rows"]
 """Which rows a rule judges: documents are texts, rows are conversations."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True)
 class Facts:
-    """A text and what several rules need of it.
+    """A text and what several rules need of it, each worked out when it is first asked for.
 
     Attributes:
         text: The text itself.
-        lower: The text in lower case.
-        words: What stands between white space, in lower case, marks included.
-        lines: The lines, without line ends.
-        characters: Length of all words together: the characters that are not white space.
     """
 
     text: str
-    lower: str
-    words: list[str]
-    lines: list[str]
-    characters: int
+
+    @functools.cached_property
+    def lower(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
+
+    @functools.cached_property
+    def words(self) -> list[str]:
+        """What stands between white space, in lower case, marks included."""
+        return self.lower.split()
+
+    @functools.cached_property
+    def lines(self) -> list[str]:
+        """The lines, without line ends."""
+        return self.text.split("\n")
+
+    @functools.cached_property
+    def characters(self) -> int:
+        """Length of all words together: the characters that are not white space."""
+        return len("".join(self.words))
 
 
 def facts_of(text: str) -> Facts:
-    """Split a text once."""
-    lower = text.lower()
-    words = lower.split()
-    return Facts(text, lower, words, text.split("\n"), len("".join(words)))
+    """The facts of a text."""
+    return Facts(text)

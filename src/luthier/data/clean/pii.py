@@ -11,14 +11,15 @@ import dataclasses
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from luthier.core.errors import ConfigError
 from luthier.core.spec import Spec
-from luthier.data.clean._pii_find import FINDERS, Span, candidates
+from luthier.data.clean._pii_find import FINDERS, Span
+from luthier.data.clean._pii_screen import KINDS
 from luthier.data.clean._pii_standins import standin
 
 Treatment = Literal["mask", "pseudonymise", "refuse", "report", "off"]
@@ -149,7 +150,7 @@ class Treated:
     refused: str = ""
 
 
-def treat(text: str, plan: PiiPlan) -> Treated:
+def treat(text: str, plan: PiiPlan, kinds: Sequence[str] = KINDS) -> Treated:
     """Find and treat personal data in a text.
 
     A mask can bring together what stood apart, so masking goes on until nothing is found.
@@ -157,8 +158,9 @@ def treat(text: str, plan: PiiPlan) -> Treated:
     Args:
         text: Any text.
         plan: What is done with what.
+        kinds: Those that may stand in it, see ``_pii_screen.screen``.
     """
-    spans = _builtin(text, plan, ("mask", "pseudonymise", "refuse", "report"))
+    spans = _builtin(text, plan, ("mask", "pseudonymise", "refuse", "report"), kinds)
     spans += _own(text, plan, spans)
     if not spans:
         return Treated(text, {})
@@ -167,7 +169,7 @@ def treat(text: str, plan: PiiPlan) -> Treated:
     found = Counter(kind for _, _, kind in spans)
     text = _replaced(text, spans, plan, ways)
     for _ in range(_ROUNDS):
-        more = _builtin(text, plan, ("mask",))
+        more = _builtin(text, plan, ("mask",), KINDS)
         if not more:
             break
         found.update(kind for _, _, kind in more)
@@ -180,10 +182,12 @@ def _ways(plan: PiiPlan) -> dict[str, Treatment]:
     return {**own, **plan.treatments, "name": plan.name}
 
 
-def _builtin(text: str, plan: PiiPlan, ways: tuple[Treatment, ...]) -> list[Span]:
+def _builtin(
+    text: str, plan: PiiPlan, ways: tuple[Treatment, ...], kinds: Sequence[str]
+) -> list[Span]:
     """Spans of the built-in kinds that are treated in one of some ways; none overlaps another."""
     spans: list[Span] = []
-    for kind in candidates(text):
+    for kind in kinds:
         if plan.treatments[kind] in ways:
             spans += _apart(((a, b, kind) for a, b in FINDERS[kind](text)), spans)
     return spans
