@@ -23,8 +23,11 @@ def rows(**counts: int) -> list[Example]:
 
 
 def alpha(value: float | None) -> dict[str, object]:
-    return {"agreement": [{"name": "cohen_kappa", "value": 0.1}, {"name": "krippendorff_alpha",
-                                                                 "value": value}]}  # fmt: skip
+    told = [
+        {"name": "cohen_kappa", "value": 0.1},
+        {"name": "krippendorff_alpha", "value": value},
+    ]
+    return {"people": {"agreement": told}}
 
 
 JUDGED: list[tuple[str, Light, str]] = [
@@ -92,7 +95,8 @@ SAID: list[tuple[Callable[[], Light], Sequence[str]]] = [
     (lambda: lights.balance(rows(often=6, seldom=2)), ["often", "3.0 times", "seldom"]),
     (lambda: lights.rare(rows(a=3, b=20)), ["1 of 2 classes", "fewer than 10"]),
     (lambda: lights.lengths([5, 7, 900], 512, 1024), ["1 of 3", "512", "900"]),
-    (lambda: lights.missing({"empty answer": 2}, 8), ["2 values", "20.0%"]),
+    (lambda: lights.missing({"empty answer": 2}, 8), ["missing: 2", "hundred rows: 20.0"]),
+    (lambda: lights.missing({"missing value filled": 2}, 8), ["25.0; filled: 2"]),
     (lambda: lights.duplicates(1, 2, 10), ["word for word: 1", "nearly: 2", "30.0%"]),
     (lambda: lights.languages({"de": 1, "en": 3}), ["75.0%", "'en'", "languages found: 2"]),
     (lambda: lights.personal({"email": 1, "iban": 0, "phone": 2}), ["1 email, 2 phone"]),

@@ -138,13 +138,20 @@ def missing(reasons: Mapping[str, int], rows: int) -> Light:
         rows: Rows and documents it passed on.
     """
     found = {r: n for r, n in reasons.items() if "missing" in r or r.startswith("empty")}
-    total = sum(found.values())
-    share = total / max(rows + total, 1)
+    total, filled = sum(found.values()), found.get("missing value filled", 0)
+    share = total / max(rows + total - filled, 1)  # what is filled is still among the rows
+    untreated = any(reason.startswith("empty") for reason in found)
+    mend = (
+        "Say what to do with them: `missing` of the source, by column."
+        if untreated
+        else "All are dealt with as `missing` of the source says; is the column worth keeping?"
+    )
+    said = f" (for each hundred rows: {100 * share:.1f}; filled: {filled:,})" if total else ""
     return Light(
         "missing values",
         worst(share, 0.01, 0.2),
-        f"{total:,} values were missing" + (f" ({share:.1%} of the rows)" if total else ""),
-        "" if share < 0.01 else "Say what to do with them: `missing` of the source, by column.",
+        f"values that were missing: {total:,}{said}",
+        "" if share < 0.01 else mend,
         {"reasons": found},
     )
 
@@ -198,7 +205,7 @@ def agreement(annotated: Mapping[str, Any] | None) -> Light:
     Args:
         annotated: ``annotate.json`` of the annotate stage, or None.
     """
-    told = (annotated or {}).get("agreement") or []
+    told = (annotated or {}).get("people", {}).get("agreement") or []
     alphas = [one["value"] for one in told if "alpha" in str(one.get("name", "")).lower()]
     alpha = next((a for a in alphas if a is not None), None)
     if alpha is None:

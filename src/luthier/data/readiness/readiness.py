@@ -30,7 +30,7 @@ from luthier.data.readiness.page import write_page
 if TYPE_CHECKING:
     from luthier.models.encode import Vectors
 
-READINESS_VERSION = 1
+READINESS_VERSION = 2
 _LANGUAGE_CHARS = 40
 
 Encode = Callable[[Sequence[str]], "Vectors"]
