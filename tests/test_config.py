@@ -14,6 +14,7 @@ from luthier.core.errors import ConfigError
 from luthier.core.spec import digest_of
 from luthier.data.prepare import DataSpec
 from luthier.data.pydoc import PydocSource
+from luthier.tune.classifier import Forest, Head
 
 SMALL = """\
 name: demo
@@ -121,6 +122,32 @@ def test_a_named_route_needs_its_sections(tmp_path: Path) -> None:
     ]
 
 
+def test_a_classifier_may_be_a_bare_kind_and_brings_its_route(tmp_path: Path) -> None:
+    project = read(tmp_path, SMALL + "classifier: head\ntune: null\nrag: null\n")
+    assert project.classifier == Head()
+    assert project.evaluate is not None
+    assert project.evaluate.routes == ("base", "few-shot", "classifier")
+    forest = read(tmp_path, SMALL, "classifier=forest", "classifier.estimators=7").classifier
+    assert forest == Forest(estimators=7)
+    assert read(tmp_path, SMALL).classifier is None
+    named = read(tmp_path, SMALL, "classifier=head", "evaluate.routes=[base]").evaluate
+    assert named is not None
+    assert named.routes == ("base",)
+
+
+def test_a_classifier_that_is_not_there_or_not_known(tmp_path: Path) -> None:
+    assert problems(tmp_path, SMALL, "evaluate.routes=[base, classifier]") == [
+        "--set evaluate.routes: evaluate.routes.1: the route 'classifier' needs a 'classifier' "
+        "section"
+    ]
+    assert problems(tmp_path, SMALL, "serve.route=classifier") == [
+        "--set serve.route: the route 'classifier' needs a 'classifier' section"
+    ]
+    (line,) = problems(tmp_path, SMALL + "classifier: forst\n")
+    assert line.startswith("luthier.yaml:6: classifier")
+    assert "did you mean 'forest'?" in line
+
+
 def test_routes_that_stand_twice_or_cannot_be_served(tmp_path: Path) -> None:
     assert problems(tmp_path, SMALL, "evaluate.routes=[base, rag, base]") == [
         "--set evaluate.routes: evaluate.routes.2: 'base' stands here twice"
@@ -160,6 +187,8 @@ def test_the_schema_allows_the_shorthand_and_explains_every_section() -> None:
         {"type": "string"},
         {"$ref": "#/$defs/ModelSpec"},
     ]
+    assert {"type": "string"} in schema["properties"]["classifier"]["anyOf"]
+    assert {"type": "null"} in schema["properties"]["classifier"]["anyOf"]
     assert all(field.get("description") for field in schema["properties"].values())
     assert schema["additionalProperties"] is False
     assert sorted(schema["required"]) == ["data", "name"]

@@ -13,14 +13,17 @@ from luthier.core.spec import Spec
 from luthier.core.yaml import read_spec
 from luthier.data.prepare import DataSpec
 from luthier.evaluate.compare import EvaluateSpec
+from luthier.evaluate.routes import Route
 from luthier.models.load import ModelSpec
 from luthier.monitor.watch import MonitorSpec
 from luthier.rag.index import RagSpec
 from luthier.serve.serve import ServeSpec
 from luthier.setup.plan import SetupSpec
+from luthier.tune.classifier import ClassifierSpec
 from luthier.tune.tune import TuneSpec
 
-SHORTHANDS = {"model": "name"}  # `model: starter` means `model: {name: starter}`
+# `model: starter` means `model: {name: starter}`, `classifier: head` means `{kind: head}`.
+SHORTHANDS = {"model": "name", "classifier": "kind"}
 
 
 class Project(Spec):
@@ -40,11 +43,14 @@ class Project(Spec):
     """Stage 3: the machine."""
     tune: TuneSpec | None = TuneSpec()
     """Stage 4: tuning; with null the model answers as it is."""
+    classifier: ClassifierSpec | None = None
+    """A classifier on the encoder's vectors, for rows with labels; without it none is trained. A
+    bare kind is enough: ``classifier: head``."""
     rag: RagSpec | None = RagSpec()
     """Retrieval; with null nothing is indexed."""
     evaluate: EvaluateSpec | None = EvaluateSpec()
     """Stage 5: the comparison; with null nothing is compared. Routes that are not named here are
-    all that the sections ``rag`` and ``tune`` allow."""
+    all that the sections ``rag``, ``tune`` and ``classifier`` allow."""
     serve: ServeSpec = ServeSpec()
     """Stage 6: what is bundled, and how it is served."""
     monitor: MonitorSpec = MonitorSpec()
@@ -58,10 +64,8 @@ class Project(Spec):
         schema = handler.resolve_ref_schema(handler(core_schema))
         for key in SHORTHANDS:
             field = schema["properties"][key]
-            schema["properties"][key] = {
-                "anyOf": [{"type": "string"}, {"$ref": field.pop("$ref")}],
-                **field,
-            }
+            kinds = field.pop("anyOf", None) or [{"$ref": field.pop("$ref")}]
+            schema["properties"][key] = {"anyOf": [{"type": "string"}, *kinds], **field}
         return schema
 
 
@@ -116,14 +120,19 @@ def _named_routes(project: Project) -> tuple[str, ...]:
 def _lacking(project: Project, route: str) -> list[str]:
     """Sections that a route needs and the project switched off."""
     parts = route.split("+")
-    needs = (("rag", "rag", project.rag), ("fine-tuned", "tune", project.tune))
+    needs = (
+        ("rag", "rag", project.rag),
+        ("fine-tuned", "tune", project.tune),
+        ("classifier", "classifier", project.classifier),
+    )
     return [section for part, section, spec in needs if part in parts and spec is None]
 
 
 def _with_possible_routes(project: Project) -> Project:
-    """Without the default routes that a project has no section for."""
+    """The default routes that a project has the sections for."""
     spec = project.evaluate
     if spec is None or _named_routes(project):
         return project
-    possible = tuple(r for r in spec.routes if not _lacking(project, r))
+    routes: tuple[Route, ...] = (*spec.routes, "classifier")
+    possible = tuple(r for r in routes if not _lacking(project, r))
     return project.model_copy(update={"evaluate": spec.model_copy(update={"routes": possible})})

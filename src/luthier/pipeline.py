@@ -10,12 +10,12 @@ from typing import Any, Literal
 from luthier.config import Project
 from luthier.core.progress import Progress
 from luthier.core.store import Artifact
-from luthier.stages import answers, data, model
+from luthier.stages import answers, classify, data, model
 from luthier.stages.work import Work
 
 Stop = Literal[
     "collect", "clean", "annotate", "split", "synthesize", "augment", "balance", "profile",
-    "plan", "report",
+    "plan", "tune", "report",
 ]  # fmt: skip
 
 STAGES = (
@@ -28,6 +28,7 @@ STAGES = (
     ("balance", data.balance),
     ("leakage", data.leakage),
     ("plan", model.model),
+    ("classify", classify.classify),
     ("contexts", model.contexts),
     ("tune", model.tune),
     ("index", answers.index),
@@ -42,8 +43,8 @@ class RunResult:
     """What a run made or found already made.
 
     Attributes:
-        artifacts: By stage: collect, prepare, leakage, model, contexts, tune, index, compare,
-            bundle, report; those that the project asks for.
+        artifacts: By stage: collect, prepare, leakage, model, classify, contexts, tune,
+            index, compare, bundle, report; those that the project asks for.
         plan: The training plan (see ``setup.plan.Plan``).
         seconds_s: Of the whole run.
     """
@@ -74,8 +75,8 @@ def run(project: Project, base: Path, progress: Progress, *, until: Stop = "repo
         project: The settings.
         base: Folder of the project file.
         progress: Shows bars and lines.
-        until: The last stage to make; ``plan`` stops before tuning, and ``profile`` adds what the
-            data is found to be.
+        until: The last stage to make; ``plan`` stops before anything is trained, ``tune`` when all
+            that learns has learnt, and ``profile`` adds what the data is found to be.
 
     Raises:
         LuthierError: A stage failed; finished stages are kept.

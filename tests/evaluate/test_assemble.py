@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,14 @@ TOLD: dict[str, Mapping[str, Any]] = {
         "tokens": 1234, "tokens_per_s": 100.4, "seconds": 12.0, "rows": 40,
         "rows_validation": 5, "reasons": {"too long": 1}, "validation_loss": 2.0,
         "validation_loss_before": 3.0,
+    },
+    "classify": {
+        "kind": "head", "labels": 3, "trained_on": 1234, "temperature": 0.871, "seconds": 3.2,
+        "validation": None,
+        "test": {
+            "rows": 40, "right": 38, "accuracy": 0.95, "macro_f1": 0.9123, "minority_recall": 0.75,
+            "rare_rows": 8, "rare_right": 6, "calibration_error": 0.0312,
+        },
     },
     "index": {"documents": 90, "passages": 1200, "seconds": 60.2, "passages_per_s": 20.0},
 }  # fmt: skip
@@ -84,6 +93,11 @@ def test_every_stage_has_its_part(made: dict[str, Artifact]) -> None:
     assert data.model["parameters"] == "11,800,000"
     assert data.plan["steps"] == "3, stopped early"
     assert data.plan["validation loss"] == "3.000 to 2.000 nats per token"
+    assert data.classifier == {
+        "kind": "head", "learnt": "3 labels from 1,234 rows", "temperature": "0.87",
+        "time": "3.2 s", "test: macro-F1": "0.912", "test: accuracy": "0.950 (38 of 40)",
+        "test: recall of rare labels": "0.750 (6 of 8)", "test: calibration error": "0.031",
+    }  # fmt: skip
     assert data.index["passages"] == "1,200"
     assert data.samples
     assert {a.route for one in data.samples for a in one.answers} == {"base", "fine-tuned"}
@@ -115,13 +129,21 @@ def test_stages_that_were_not_made_are_left_out(made: dict[str, Artifact]) -> No
     few = {stage: made[stage] for stage in ("collect", "prepare", "model")}
     data = from_artifacts("docs", few, PLAN)
     assert (data.comparison, data.leakage, data.losses, data.samples) == (None, None, (), ())
-    assert (data.plan, data.index) == ({}, {})
+    assert (data.plan, data.classifier, data.index) == ({}, {}, {})
     assert [step.name for step in data.steps] == ["collected", "questions"]
 
 
 def test_no_validation_side_no_validation_loss(made: dict[str, Artifact]) -> None:
     made["tune"].summary["validation_loss"] = None
     assert "validation loss" not in from_artifacts("docs", made, PLAN).plan
+
+
+def test_without_rare_labels_there_is_no_figure_of_them(made: dict[str, Artifact]) -> None:
+    told = made["classify"].summary
+    none = {**told["test"], "minority_recall": None}
+    made["classify"] = dataclasses.replace(made["classify"], summary={**told, "test": none})
+    found = from_artifacts("docs", made, PLAN).classifier
+    assert found["test: recall of rare labels"] == "–"
 
 
 def test_the_report_can_be_made_of_it(made: dict[str, Artifact], tmp_path: Path) -> None:

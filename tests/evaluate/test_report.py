@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
@@ -150,6 +151,22 @@ def test_numbers_verdicts_and_warnings_are_shown(data: ReportData, tmp_path: Pat
     assert f"{data.comparison['routes']['rag']['token_f1']['fact']['mean']:.3f}" in own
     assert "3 min 41 s" in own
     assert "The prompt did not fit the context." in own
+
+
+def test_what_a_route_has_not_is_a_dash(data: ReportData, tmp_path: Path) -> None:
+    assert data.comparison is not None
+    base = {
+        **data.comparison["routes"]["base"], "completion_tokens": 0.0,
+        "perplexity": {"overall": None},
+    }  # fmt: skip
+    routes = {"classifier": base, "rag": data.comparison["routes"]["rag"]}
+    plain = {**data.comparison, "routes": routes, "against_base": {"overall": {}}}
+    own, _ = _page(dataclasses.replace(data, comparison=plain, samples=()), tmp_path)
+    quality, time = (row.split("</tr>")[0] for row in own.split("</span>classifier</th>")[1:])
+    assert quality.rstrip().endswith("<td>–</td>")
+    assert "<td>–</td>" in time
+    rag = own.split("</span>rag</th>")[2].split("</tr>")[0]
+    assert "<td>–</td>" not in rag
 
 
 def test_only_clear_differences_are_coloured(data: ReportData, tmp_path: Path) -> None:

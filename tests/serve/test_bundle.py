@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -64,6 +65,34 @@ def test_what_is_opened_is_what_was_written(made: Path, info: BundleInfo) -> Non
     assert opened.index_folder is None
     assert (opened.model_folder / "config.json").is_file()
     assert read_questions(made) == info.questions
+
+
+def test_a_classifier_is_bundled_with_its_encoder_and_without_a_template(
+    tmp_path: Path, tiny_encoder: Path, info: BundleInfo
+) -> None:
+    classifier, folder = tmp_path / "classifier", tmp_path / "labels"
+    classifier.mkdir()
+    folder.mkdir()
+    (classifier / "labels.json").write_text("{}")
+    plain = dataclasses.replace(info, template="")
+
+    def write(encoder: Path | None, route: Route) -> None:
+        write_bundle(
+            folder, name="docs", route=route, model_folder=classifier, index_folder=None,
+            info=plain, encoder_folder=encoder,
+        )  # fmt: skip
+
+    for encoder, route in ((None, "classifier"), (tiny_encoder, "base")):
+        with pytest.raises(ServeError, match="encoder"):
+            write(encoder, route)
+    write(tiny_encoder, "classifier")
+    opened = open_bundle(folder)
+    assert (opened.route, opened.info) == ("classifier", plain)
+    assert (opened.model_folder / "labels.json").is_file()
+    assert (opened.encoder_folder / "tokenizer.json").is_file()
+    (opened.encoder_folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ServeError, match=r"encoder/adapter_config.json was not there"):
+        open_bundle(folder)
 
 
 def test_the_same_content_has_the_same_digest(

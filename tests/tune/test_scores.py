@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from luthier.tune._scores import best_temperature, log_softmax, scores
+from luthier.tune._scores import best_temperature, log_softmax, rare_labels, scores
 
 
 def test_figures_are_scikit_learns() -> None:
@@ -46,3 +46,10 @@ def test_the_temperature_is_found(temperature: float) -> None:
 
 def test_without_rows_the_temperature_is_one() -> None:
     assert best_temperature(np.zeros((0, 3)), np.zeros(0, dtype=np.intp)) == 1.0
+
+
+def test_labels_are_rare_below_half_the_mean() -> None:
+    assert rare_labels({"a": 100, "c": 25, "b": 24, "d": 1, "e": 100}) == ("d", "b")
+    assert rare_labels({"a": 30, "b": 10}) == ()  # 10 is half the mean, not less
+    assert rare_labels({"a": 31, "b": 10}) == ("b",)
+    assert rare_labels({}) == ()

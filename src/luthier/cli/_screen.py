@@ -36,6 +36,7 @@ def show(result: RunResult, console: Console, project: Path) -> None:
     made = result.artifacts
     _data(console, made)
     _model(console, made, result.plan)
+    _classifier(console, made.get("classify"))
     _tuning(console, made.get("tune"))
     _index(console, made.get("index"))
     if "compare" in made:
@@ -50,6 +51,21 @@ def show(result: RunResult, console: Console, project: Path) -> None:
         style="dim",
         highlight=False,
     )
+
+
+def show_learnt(result: RunResult, console: Console) -> None:
+    """Print what the classifier and the language model have learnt, and where they lie.
+
+    Args:
+        result: From ``pipeline.run``.
+        console: Where to print, as for ``show``.
+    """
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    for stage, section in (("classify", _classifier), ("tune", _tuning)):
+        artifact = result.artifacts.get(stage)
+        if artifact is not None:
+            section(console, artifact)
+            _path(console, "folder", artifact.path)
 
 
 def duration(seconds: float) -> str:
@@ -247,6 +263,50 @@ def _tuning(console: Console, tuned: Artifact | None) -> None:
         _seconds(summary),
         _part(summary, "tokens_per_s", "{n} tokens/s"),
     )
+
+
+def _classifier(console: Console, classifier: Artifact | None) -> None:
+    if classifier is None:
+        return
+    _head(console, "Classifier", classifier)
+    summary = classifier.summary
+    epoch = summary.get("best_epoch")
+    _line(
+        console,
+        "learnt",
+        _part(summary, "kind", "{}"),
+        _part(summary, "labels", "{n} labels"),
+        _part(summary, "trained_on", "{n} rows"),
+        f"best after {epoch} of {summary['epochs']} passes" if epoch else None,
+        _seconds(summary),
+    )
+    for side in ("validation", "test"):
+        found = summary.get(side) or {}
+        _line(
+            console,
+            side,
+            _part(found, "macro_f1", "macro-F1 {:.3f}"),
+            _hits(found, "accuracy", "accuracy", "right", "rows"),
+            _hits(found, "minority_recall", "rare recall", "rare_right", "rare_rows"),
+            _part(found, "calibration_error", "calibration error {:.3f}"),
+        )
+    rare = [(label, summary["classes"][label]) for label in summary.get("rare") or ()]
+    rare.sort(key=lambda one: one[1].get("test_right", 0) / (one[1].get("test_rows") or 1))
+    named = [_rare(label, told) for label, told in rare[:_MOST_REASONS]]
+    others = len(rare) - len(named)
+    _line(console, "rare labels", *named, f"and {others} more" if others else None)
+
+
+def _hits(found: Mapping[str, Any], key: str, name: str, right: str, rows: str) -> str | None:
+    if found.get(key) is None:
+        return None
+    return f"{name} {found[key]:.3f} ({count(found[right])} of {count(found[rows])})"
+
+
+def _rare(label: str, told: Mapping[str, int]) -> str:
+    """``refund: 25 of 30 after 6 rows``, found on the test side and learnt from."""
+    found = f"{told.get('test_right', 0)} of {told.get('test_rows', 0)}"
+    return f"{label}: {found} after {count(told['train_rows'])} rows"
 
 
 def _seconds(summary: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ COLOURS = {
     "rag": "#1f78b4",
     "fine-tuned": "#7b4fa3",
     "rag+fine-tuned": "#12805c",
+    "classifier": "#b03a5b",
 }
 INK, MUTED, RULE = "#1f2933", "#5f6b78", "#e4e8ec"
 KEPT, REFUSED, TRAIN = "#1f78b4", "#d1603d", "#9db4c8"

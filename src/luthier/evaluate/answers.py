@@ -16,7 +16,8 @@ class ItemResult:
     """One route's answer to one item.
 
     Attributes:
-        route: ``base``, ``few-shot``, ``rag``, ``fine-tuned``, ``rag+fine-tuned``.
+        route: ``base``, ``few-shot``, ``rag``, ``fine-tuned``, ``rag+fine-tuned``,
+            ``classifier``.
         item_id: Id of the test example.
         kind: Kind of question.
         group: Group of the test example; intervals resample whole groups.

@@ -10,6 +10,7 @@ from typing import Any
 from luthier import __version__
 from luthier.core.store import Artifact
 from luthier.data.prepare import read_examples
+from luthier.evaluate._format import DASH, duration
 from luthier.evaluate.answers import samples
 from luthier.evaluate.report import Command, DataStep, LineageRow, LossPoint, ReportData
 
@@ -39,6 +40,7 @@ def from_artifacts(
         machine=_machine(plan),
         model=_model(summaries["model"]),
         plan=_training(summaries["tune"], plan) if "tune" in summaries else {},
+        classifier=_classifier(summaries["classify"]) if "classify" in summaries else {},
         index=_index(summaries["index"]) if "index" in summaries else {},
         samples=samples(made["compare"].path) if "compare" in made else (),
         lineage=tuple(LineageRow(s, a.name, a.reused, a.wall_s) for s, a in made.items()),
@@ -122,6 +124,32 @@ def _training(tuned: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, st
         before, after = tuned["validation_loss_before"], tuned["validation_loss"]
         facts["validation loss"] = f"{before:.3f} to {after:.3f} nats per token"
     return facts
+
+
+def _classifier(told: Mapping[str, Any]) -> dict[str, str]:
+    facts = {
+        "kind": str(told["kind"]),
+        "learnt": f"{told['labels']:,} labels from {told['trained_on']:,} rows",
+        "temperature": f"{told['temperature']:.2f}",
+        "time": duration(told["seconds"]),
+    }
+    for side in ("validation", "test"):
+        found = told[side]
+        if found is None:
+            continue
+        facts |= {
+            f"{side}: macro-F1": f"{found['macro_f1']:.3f}",
+            f"{side}: accuracy": _share(found["accuracy"], found["right"], found["rows"]),
+            f"{side}: recall of rare labels": _share(
+                found["minority_recall"], found["rare_right"], found["rare_rows"]
+            ),
+            f"{side}: calibration error": f"{found['calibration_error']:.3f}",
+        }
+    return facts
+
+
+def _share(value: float | None, hits: int, rows: int) -> str:
+    return DASH if value is None else f"{value:.3f} ({hits:,} of {rows:,})"
 
 
 def _index(summary: Mapping[str, Any]) -> dict[str, str]:

@@ -35,7 +35,8 @@ class EvaluateSpec(Spec):
         "fine-tuned",
         "rag+fine-tuned",
     )
-    """Who is asked; the first is what the others are held against, unless ``base`` is there."""
+    """Who is asked; the first is what the others are held against, unless ``base`` is there. A
+    project with a section ``classifier`` has that route too where none are named."""
     max_items: Annotated[int, Field(ge=1)] = 300
     """Largest number of test questions asked."""
     few_shot: Annotated[int, Field(ge=1)] = 4
@@ -113,7 +114,8 @@ def compare(
         raise ConfigError(
             what,
             where="evaluate.routes",
-            mend="'rag' routes need a rag section, 'fine-tuned' ones a tune section.",
+            mend="'rag' routes need a rag section, 'fine-tuned' ones a tune section, 'classifier' "
+            "a section of that name.",
         )
     if not items:
         raise DataError("there are no items to compare routes on")

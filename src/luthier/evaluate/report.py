@@ -12,7 +12,7 @@ from luthier.core.store import write_atomic
 from luthier.evaluate import _figures, _format
 from luthier.evaluate.answers import Sample
 
-REPORT_VERSION = 1
+REPORT_VERSION = 2
 Facts = Mapping[str, str]
 """Names and values as they are to be shown, in order."""
 
@@ -92,6 +92,7 @@ class ReportData:
         machine: Facts on the machine.
         model: Facts on the base model.
         plan: Facts on the training plan and its outcome.
+        classifier: Facts on the classifier and what it is worth.
         index: Facts on the retrieval index.
         samples: Test questions with every route's answer, from ``answers.samples``.
         lineage: The artifacts of the run.
@@ -109,6 +110,7 @@ class ReportData:
     machine: Facts = dataclasses.field(default_factory=dict)
     model: Facts = dataclasses.field(default_factory=dict)
     plan: Facts = dataclasses.field(default_factory=dict)
+    classifier: Facts = dataclasses.field(default_factory=dict)
     index: Facts = dataclasses.field(default_factory=dict)
     samples: tuple[Sample, ...] = ()
     lineage: tuple[LineageRow, ...] = ()

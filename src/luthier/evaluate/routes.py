@@ -1,4 +1,4 @@
-"""The routes that are measured and served: one model, and what stands around it."""
+"""The routes that are measured and served: a model and what stands around it, or a classifier."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from luthier.models.generate import Generate
     from luthier.rag.index import RagSpec
 
-Route = Literal["base", "few-shot", "rag", "fine-tuned", "rag+fine-tuned"]
+Route = Literal["base", "few-shot", "rag", "fine-tuned", "rag+fine-tuned", "classifier"]
 
 
 def answerer(
@@ -27,13 +27,13 @@ def answerer(
 
     Args:
         route: Which.
-        model: The base or the tuned model, as the route asks for.
+        model: The base or the tuned model, or the classifier, as the route asks for.
         shots: Worked examples, for ``few-shot``.
         index_folder: A built index, for the routes with ``rag``.
         rag: How it is searched.
     """
     match route:
-        case "base" | "fine-tuned":
+        case "base" | "fine-tuned" | "classifier":
             return model
         case "few-shot":
             from luthier.evaluate.few_shot import FewShotAnswerer

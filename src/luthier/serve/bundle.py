@@ -1,7 +1,8 @@
 """The bundle: one folder that holds all that is needed to answer, each file named by its digest.
 
     bundle.json          what it is, and the SHA-256 of every other file
-    model/               the model folder (weights, tokenizer, chat template)
+    model/               the model folder (weights, tokenizer, chat template), or the classifier's
+    encoder/             what a classifier's texts are encoded with
     index/               the retrieval index, if the route retrieves
     shots.parquet        the examples put before the question, if the route is few-shot
     questions.parquet    the evaluation questions, against which drift is measured
@@ -35,7 +36,7 @@ Precision = Literal["float32", "bfloat16"]
 BUNDLE_VERSION = 1
 BUNDLE = "bundle.json"
 LATEST = "latest"  # the store's root (``Store.keep``) that the last run set
-MODEL, INDEX = "model", "index"
+MODEL, INDEX, ENCODER = "model", "index", "encoder"
 SHOTS, QUESTIONS = "shots.parquet", "questions.parquet"
 
 
@@ -44,11 +45,12 @@ class BundleInfo:
     """What a bundle says of itself beside its files.
 
     Attributes:
-        template: Digest of the chat template (``Renderer.digest``) it was measured with.
+        template: Digest of the chat template (``Renderer.digest``) it was measured with; "" for a
+            classifier, which has none.
         sampling: How it answers where a request says nothing.
         questions: The evaluation questions (last user turns).
         inputs: Roles to names of the artifacts it was made from (``{"model": "tune-..."}``).
-        precision: Of the weights in memory, as they were measured.
+        precision: Of a language model's weights in memory, as they were measured.
         rag: Settings of retrieval; None if the route has none.
         shots: Examples put before the question; empty unless the route is ``few-shot``.
         facts: Anything worth showing, such as the base model's name or the measured score.
@@ -86,8 +88,13 @@ class Bundle:
 
     @property
     def model_folder(self) -> Path:
-        """The model's folder."""
+        """The folder of the model, or of the classifier."""
         return self.path / MODEL
+
+    @property
+    def encoder_folder(self) -> Path:
+        """The folder of a classifier's encoder; other routes have none."""
+        return self.path / ENCODER
 
     @property
     def index_folder(self) -> Path | None:
@@ -108,6 +115,7 @@ def write_bundle(
     model_folder: Path,
     index_folder: Path | None,
     info: BundleInfo,
+    encoder_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Fill a folder with a bundle; files are hard-linked where the disk allows it, else copied.
 
@@ -115,9 +123,10 @@ def write_bundle(
         folder: The folder to fill (a draft of the store).
         name: The name under which it will be served.
         route: How it answers.
-        model_folder: The model to answer with.
+        model_folder: The model, or the classifier, to answer with.
         index_folder: The index to retrieve from; given if and only if ``info.rag`` is.
         info: Everything else.
+        encoder_folder: The encoder of a classifier; given if and only if that is the route.
 
     Returns:
         Digest, route, number of files and bytes.
@@ -125,8 +134,10 @@ def write_bundle(
     Raises:
         ServeError: Route and parts do not belong together.
     """
-    _check_parts(route, index_folder, info)
+    _check_parts(route, index_folder, encoder_folder, info)
     _take(model_folder, folder / MODEL)
+    if encoder_folder is not None:
+        _take(encoder_folder, folder / ENCODER)
     if index_folder is not None:
         _take(index_folder, folder / INDEX)
     if info.shots:
@@ -183,7 +194,7 @@ def open_bundle(path: Path, *, verify: bool = True) -> Bundle:
             where=str(path / BUNDLE),
             mend="Make it again with `luthier run`.",
         ) from error
-    if verify:
+    if verify and data["route"] != "classifier":
         _check_template(path, info.template)
     return Bundle(
         path=path,
@@ -236,12 +247,19 @@ def read_digest(path: Path) -> str:
     return str(_read_json(path)["digest"])
 
 
-def _check_parts(route: Route, index_folder: Path | None, info: BundleInfo) -> None:
+def _check_parts(
+    route: Route, index_folder: Path | None, encoder_folder: Path | None, info: BundleInfo
+) -> None:
     retrieves = route in ("rag", "rag+fine-tuned")
     if retrieves != (index_folder is not None) or retrieves != (info.rag is not None):
         raise ServeError(
             f"a bundle for route '{route}' needs {'an' if retrieves else 'no'} index",
             mend="Give index and settings of retrieval together, for the routes that retrieve.",
+        )
+    if (route == "classifier") != (encoder_folder is not None):
+        raise ServeError(
+            f"a bundle for route '{route}' needs {'an' if route == 'classifier' else 'no'} encoder",
+            mend="Give an encoder for the classifier, and for no other route.",
         )
     if (route == "few-shot") != bool(info.shots):
         raise ServeError(
@@ -303,7 +321,7 @@ def _check_files(path: Path, files: Mapping[str, str]) -> None:
                 wrong.append(f"{name} is damaged")
         except OSError as error:
             wrong.append(f"{name} is missing ({error.strerror})")
-    there = (p for p in (path / MODEL).rglob("*") if p.is_file())
+    there = (p for part in (MODEL, ENCODER) for p in (path / part).rglob("*") if p.is_file())
     names: Sequence[str] = sorted(p.relative_to(path).as_posix() for p in there)
     new = [name for name in names if name not in files]
     wrong += [f"{name} was not there when the bundle was made" for name in new]

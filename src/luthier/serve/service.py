@@ -150,19 +150,30 @@ def open_service(bundle: Bundle, journal: Journal, *, device: str | None = None)
     import torch
 
     from luthier.evaluate.routes import answerer
-    from luthier.models.generate import LocalModel
-    from luthier.models.load import load
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = load(bundle.model_folder, device=device, precision=bundle.info.precision)
     route = answerer(
         bundle.route,
-        LocalModel(model),
+        _labels(bundle, device) if bundle.route == "classifier" else _model(bundle, device),
         shots=bundle.info.shots,
         index_folder=bundle.index_folder,
         rag=bundle.info.rag,
     )
     return Service(bundle, route, journal)
+
+
+def _model(bundle: Bundle, device: str) -> Generate:
+    from luthier.models.generate import LocalModel
+    from luthier.models.load import load
+
+    return LocalModel(load(bundle.model_folder, device=device, precision=bundle.info.precision))
+
+
+def _labels(bundle: Bundle, device: str) -> Generate:
+    from luthier.evaluate.labels import open_labels
+    from luthier.models.encode import load_encoder
+
+    return open_labels(bundle.model_folder, load_encoder(str(bundle.encoder_folder), device=device))
 
 
 def _unfinished(text: str, answerer: Generate) -> Reply:

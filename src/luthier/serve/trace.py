@@ -20,6 +20,7 @@ from luthier.serve.bundle import BUNDLE, read_digest
 _WORDS: Mapping[str, str] = {
     "bundle": "bundle",
     "tune": "tuned weights",
+    "classify": "classifier",
     "model": "base model",
     "index": "retrieval index",
     "prepare": "dataset version",

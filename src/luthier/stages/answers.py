@@ -35,10 +35,10 @@ def compare(work: Work) -> None:
     spec = work.project.evaluate
     if spec is None:
         return
-    from luthier.evaluate.compare import COMPARE_VERSION, compare, select_items
+    from luthier.evaluate.compare import COMPARE_VERSION, compare
 
     def fill(folder: Path) -> dict[str, Any]:
-        items = select_items(work.examples("test"), spec.max_items)
+        items = work.items()
         routes: dict[str, Generate] = {name: work.answerer(name) for name in spec.routes}
         return compare(spec, items, routes, folder, work.progress, work.project.seed)
 
@@ -48,7 +48,7 @@ def compare(work: Work) -> None:
         "evaluate": spec,
         "rag": work.project.rag,
         "seed": work.project.seed,
-        **{name: work.made[name] for name in ("tune", "index") if name in work.made},
+        **{name: work.made[name] for name in ("classify", "tune", "index") if name in work.made},
     }
     work.make("compare", COMPARE_VERSION, inputs, fill)
 
@@ -62,24 +62,25 @@ def bundle(work: Work) -> None:
 
     project, route = work.project, best_route(work)
     rag = project.rag if "rag" in route else None
-    parts = {
-        "model": work.made["tune" if "fine-tuned" in route else "model"],
-        "data": work.made["prepare"],
-    }
+    labels = route == "classifier"
+    answering = "classify" if labels else "tune" if "fine-tuned" in route else "model"
+    parts = {"model": work.made[answering], "data": work.made["prepare"]}
     if rag is not None:
         parts["index"] = work.made["index"]
     sampling = Sampling(max_new_tokens=project.serve.max_new_tokens)
 
     def fill(folder: Path) -> dict[str, Any]:
         info = BundleInfo(
-            template=Renderer(load_tokenizer(work.weights(route))).digest,
+            template="" if labels else Renderer(load_tokenizer(work.weights(route))).digest,
             sampling=sampling,
             questions=tuple(e.question for e in work.examples("test")),
             inputs={role: artifact.name for role, artifact in parts.items()},
             rag=rag,
             shots=tuple(work.shots()) if route == "few-shot" else (),
             precision=answering_precision(work.plan.device),
-            facts={"base_model": project.model.name},
+            facts={"encoder": project.data.encoder}
+            if labels
+            else {"base_model": project.model.name},
         )
         return write_bundle(
             folder,
@@ -87,6 +88,7 @@ def bundle(work: Work) -> None:
             route=route,
             model_folder=work.weights(route),
             index_folder=work.made["index"].path if rag else None,
+            encoder_folder=work.encoder.folder if labels else None,
             info=info,
         )
 
@@ -97,6 +99,7 @@ def bundle(work: Work) -> None:
         "rag": rag,
         "sampling": sampling,
         "few_shot": project.evaluate.few_shot if project.evaluate else 0,
+        **({"encoder": work.encoder.digest} if labels else {}),
     }
     work.store.keep(LATEST, work.make("bundle", BUNDLE_VERSION, inputs, fill))
 
@@ -118,13 +121,15 @@ def report(work: Work) -> None:
 
 
 def best_route(work: Work) -> Route:
-    """The route to serve: the one asked for, else the best measured, else the fullest."""
+    """The route to serve: the one asked for, else the best measured, else what was trained last."""
     wanted = work.project.serve.route
     if wanted != "best":
         return wanted
     if "compare" in work.made:
         best: Route = work.made["compare"].summary["ranking"]["overall"][0]
         return best
+    if "classify" in work.made and "tune" not in work.made:
+        return "classifier"
     if "tune" in work.made:
         return "rag+fine-tuned" if "index" in work.made else "fine-tuned"
     return "rag" if "index" in work.made else "base"

@@ -15,7 +15,7 @@ from luthier.core.records import Document, Example, Side
 from luthier.core.store import Artifact, Store
 from luthier.data import prepare as data
 from luthier.data.writer import LocalWriter
-from luthier.evaluate.compare import EvaluateSpec
+from luthier.evaluate.compare import EvaluateSpec, select_items
 from luthier.models.remote import RemoteModel, RemoteSpec
 from luthier.setup.plan import answering_precision
 
@@ -83,6 +83,11 @@ class Work:
         """The examples of one side, as split: nothing made from other rows is among them."""
         return data.read_examples(self.made["prepare"].path, side)
 
+    def items(self) -> list[Example]:
+        """The locked test items that routes are compared on; all there are without a comparison."""
+        spec, examples = self.project.evaluate, self.examples("test")
+        return examples if spec is None else select_items(examples, spec.max_items)
+
     @property
     def plan(self) -> Plan:
         """The training plan; the model stage makes it."""
@@ -102,13 +107,15 @@ class Work:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Texts to normalised vectors, by the encoder that the data section names."""
-        return self._load_encoder().encode(texts)
+        return self.encoder.encode(texts)
 
     def encoder_digest(self) -> str:
         """What names the encoder that the data section names."""
-        return self._load_encoder().digest
+        return self.encoder.digest
 
-    def _load_encoder(self) -> Encoder:
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that the data section names."""
         if self._encoder is None:
             from luthier.models.encode import load_encoder
 
@@ -160,7 +167,9 @@ class Work:
         return load(folder, device=self.plan.device, precision=precision)
 
     def weights(self, route: Route) -> Path:
-        """The model folder a route answers with."""
+        """The folder of the model, or of the classifier, that a route answers with."""
+        if route == "classifier":
+            return self.made["classify"].path
         return self.made["tune"].path / "model" if "fine-tuned" in route else self.model_folder
 
     def shots(self) -> Sequence[Example]:
@@ -172,13 +181,16 @@ class Work:
 
     def answerer(self, route: Route) -> Generate:
         """Whatever answers a route's questions."""
+        from luthier.evaluate.labels import open_labels
         from luthier.evaluate.routes import answerer
         from luthier.models.generate import LocalModel
 
         index = self.made.get("index")
         return answerer(
             route,
-            LocalModel(self.load(self.weights(route), answering=True)),
+            open_labels(self.weights(route), self.encoder)
+            if route == "classifier"
+            else LocalModel(self.load(self.weights(route), answering=True)),
             shots=self.shots() if route == "few-shot" else (),
             index_folder=index.path if index else None,
             rag=self.project.rag,

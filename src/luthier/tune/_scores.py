@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,17 @@ def scores(right: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
         "macro_recall": sum(recall.values()) / len(labels),
         "recall": recall,
     }
+
+
+def rare_labels(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Labels with fewer than half as many rows as labels have on average, rarest first.
+
+    Args:
+        counts: Rows by label.
+    """
+    half = sum(counts.values()) / max(len(counts), 1) / 2
+    rare = [label for label, rows in counts.items() if rows < half]
+    return tuple(sorted(rare, key=lambda label: (counts[label], label)))
 
 
 def log_softmax(logits: Floats) -> npt.NDArray[np.float64]:

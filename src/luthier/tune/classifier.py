@@ -200,13 +200,36 @@ def train_classifier(
             another encoder.
         ResourceError: A library for the ensemble is not installed.
     """
-    started = time.monotonic()
-    training = read_training(prepared, encode)
     measured = read_side(prepared, side, encode)
     if not measured.labels:
         raise DataError(
             f"no row of the {side} side has a label", where=str(prepared), mend="Add rows."
         )
+    classifier, told = fit_classifier(spec, prepared, folder, progress, encode=encode, seed=seed)
+    predicted = classifier.predict_vectors(measured.vectors)
+    return {**told, "side": side, **scores(measured.labels, predicted)}
+
+
+def fit_classifier(
+    spec: AnySpec,
+    prepared: Path,
+    folder: Path,
+    progress: Progress,
+    *,
+    encode: Encode,
+    seed: int,
+) -> tuple[Classifier, dict[str, Any]]:
+    """Train and save a classifier as ``train_classifier`` does, and measure nothing.
+
+    Returns:
+        The classifier, and labels, passes, losses and temperature as plain JSON.
+
+    Raises:
+        DataError: As ``train_classifier``, which says what the arguments are.
+        ResourceError: A library for the ensemble is not installed.
+    """
+    started = time.monotonic()
+    training = read_training(prepared, encode)
     labels = tuple(sorted(set(training.labels)))
     own_loss = spec.loss if isinstance(spec, Head) else CrossEntropy()
     terms = terms_of(own_loss, labels, read_terms(prepared))
@@ -216,18 +239,16 @@ def train_classifier(
     logits, told = _fit(spec, train, validation, terms, folder, seed, progress)
     card = _card(spec, train, validation, terms, logits, seed)
     (folder / CARD_NAME).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    predicted = Classifier(card, logits, encode).predict_vectors(measured.vectors)
-    return {
+    summary = {
         "kind": spec.kind,
         "labels": len(labels),
         "trained_on": len(train.targets),
         "unknown_validation_labels": validation.unknown,
         **told,
         "temperature": round(card.temperature, 4),
-        "side": side,
-        **scores(measured.labels, predicted),
         "seconds": round(time.monotonic() - started, 2),
     }
+    return Classifier(card, logits, encode), summary
 
 
 def load_classifier(folder: Path, encode: Encode) -> Classifier:
