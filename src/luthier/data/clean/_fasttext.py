@@ -11,6 +11,7 @@ Compressing text classification models*, 2016. The layout of the file is that of
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,10 +27,13 @@ CHUNK_TEXTS = 1024
 """Texts that are worked on at once."""
 MOST_WORDS = 2**18
 """Words that are remembered; past it the memory starts anew."""
+BLOCK_TEXTS = 64
+"""Rows of one product of matrices: always as many, since rounding depends on their number."""
 
 _MAGIC, _VERSION = 793712314, 12
 _SOFTMAX_TREE = 1
 _LABEL, _END = b"__label__", b"</s>"
+_ENDS = re.compile(rb"(?<!\S)</s>(?!\S)")
 _FNV_START, _FNV_PRIME = np.uint32(2166136261), np.uint32(16777619)
 
 
@@ -51,16 +55,20 @@ class FastText:
         labels: Without their prefix, most frequent first.
 
     Raises:
-        ValueError: It is no such file, or a model with another loss than the softmax tree, or
-            with runs of several words.
+        OSError: There is no such file.
+        ValueError: It is no such model or not whole, or one with another loss than the softmax
+            tree, or with runs of several words.
     """
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
             self._settings = _read_settings(file)
-            names, counts, is_label, pruned = _read_names(file)
-            inputs = _read_matrix(file, quantized=_one(file, "?"))
-            outputs = _read_matrix(file, quantized=_one(file, "?"))
+            try:
+                names, counts, is_label, pruned = _read_names(file)
+                inputs = _read_matrix(file, quantized=_one(file, "?"))
+                outputs = _read_matrix(file, quantized=_one(file, "?"))
+            except (struct.error, IndexError, ValueError, OverflowError, MemoryError) as error:
+                raise ValueError(f"not a whole fastText model: {error}") from error
         words = [name for name, label in zip(names, is_label, strict=True) if not label]
         self.labels = tuple(
             name.removeprefix(_LABEL).decode()
@@ -79,10 +87,12 @@ class FastText:
         """The likeliest label of each text and its probability, 0 to 1.
 
         Args:
-            texts: Line breaks in them count as spaces.
+            texts: Line breaks in them count as spaces, and so does ``</s>``, where fastText would
+                stop reading.
 
         Returns:
-            One pair for each text; ``("", 0.0)`` where no part of a text is known.
+            One pair for each text, which follows from that text alone; ``("", 0.0)`` where no
+            part of it is known.
         """
         found: list[tuple[str, float]] = []
         for first in range(0, len(texts), CHUNK_TEXTS):
@@ -91,21 +101,30 @@ class FastText:
 
     def _told(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         joined = "\n".join([text.replace("\n", " ") for text in texts]).encode("utf-8", "replace")
-        plain = joined.replace(b"\0", b" ").replace(_END, b" ")
+        plain = joined.replace(b"\0", b" ")
+        plain = _ENDS.sub(b" ", plain) if _END in plain else plain
         words = (plain.replace(b"\n", b" </s> ") + b" </s>").split()
         places = self._numbered(words)
         stops = np.flatnonzero(places == 0) + 1  # each text ends with the mark, which is word 0
         starts = np.concatenate([[0], stops[:-1]])
         sums = np.add.reduceat(self._sums[places], starts, axis=0)
         parts = np.add.reduceat(self._parts[places], starts)
-        hidden = sums / np.maximum(parts, 1)[:, None].astype(np.float32)
-        logs = _logarithms(hidden @ self._outputs[: len(self.labels) - 1].T) @ self._paths
+        logs = self._likely(sums / np.maximum(parts, 1).astype(np.float32)[:, None])
         best = np.argmax(logs, axis=1)
         chances = np.exp(logs[np.arange(len(best)), best])
         return [
             (self.labels[label], min(chance, 1.0)) if some else ("", 0.0)
             for label, chance, some in zip(best.tolist(), chances.tolist(), parts, strict=True)
         ]
+
+    def _likely(self, hidden: npt.NDArray[np.floating]) -> Floats:
+        """The logarithm of each label's chance for each text, block by block."""
+        blocks = -(-len(hidden) // BLOCK_TEXTS)
+        padded = np.zeros((blocks * BLOCK_TEXTS, hidden.shape[1]), dtype=np.float32)
+        padded[: len(hidden)] = hidden
+        cut = padded.reshape(blocks, BLOCK_TEXTS, -1)
+        found = _logarithms(cut @ self._outputs[: len(self.labels) - 1].T) @ self._paths
+        return np.asarray(found.reshape(len(padded), -1)[: len(hidden)])
 
     def _numbered(self, words: list[bytes]) -> Ints:
         """The number of each word; words that are new are worked out."""
@@ -159,8 +178,9 @@ class FastText:
         owner = np.searchsorted(ends, opens, side="right")
         stops = np.append(opens, ends[-1])
         signed = text.view(np.int8).astype(np.uint32)
-        found_owners, found_rows = [], []
-        for letters in range(self._settings.shortest, self._settings.longest + 1):
+        nothing = np.zeros(0, dtype=np.int64)
+        found_owners, found_rows = [nothing], [nothing]
+        for letters in range(max(1, self._settings.shortest), self._settings.longest + 1):
             last = np.arange(len(opens)) + letters
             inside = last <= len(opens)
             begin, mine = opens[inside], owner[inside]
@@ -193,11 +213,10 @@ def _hashes(signed: npt.NDArray[np.uint32], starts: Ints, stops: Ints) -> npt.ND
 
 def _logarithms(scores: Floats) -> Floats:
     """Logarithms of the chances of turning left (negative scores) and right at each node."""
-    turns = np.exp(-np.abs(scores))
-    sure = 1 / (1 + turns)
-    unsure = turns * sure
-    right, left = np.where(scores > 0, sure, unsure), np.where(scores > 0, unsure, sure)
-    return np.log(np.concatenate([left, right], axis=1) + np.float32(1e-5))
+    right = 1 / (1 + np.exp(np.minimum(-scores, 80)))  # e^80 is still a number of 32 bits
+    chances = np.concatenate([1 - right, right], axis=-1)
+    chances += np.float32(1e-5)
+    return np.asarray(np.log(chances, out=chances))
 
 
 def _paths(counts: Sequence[int]) -> Floats:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 _HEX = "[0-9A-Fa-f]{1,4}"
 _HEXES = f"{_HEX}(?::{_HEX})*"
+_SPACE = r"[\s\x0b\x1c-\x1f\x{85}\p{Z}]"  # all that is white space in Unicode, as for Python
 _BEFORE, _AFTER = "(?:^|[^0-9A-Za-z_:.])", "(?:$|[^0-9A-Za-z_:])"
 
 # In order of precedence: of two findings that overlap, that of the earlier kind counts.
@@ -24,11 +25,15 @@ SCREENS = {
         r"(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{20}|github_pat_|glpat-"
         r"|xox[abeprs]-|AIza[0-9A-Za-z_\-]{20}|[spr]k[_\-][A-Za-z0-9_\-]{20}"
         r"|hf_[A-Za-z0-9]{20}|eyJ[A-Za-z0-9_\-]{8,}\.|PRIVATE KEY"
-        r"|(?i:key|secret|token|passwor[dt]|passwd|pwd)[\"']?(?:\s{0,3}[:=]|\s{1,3}is\s)"
+        r"|(?i:key|secret|token|passwor[dt]|passwd|pwd)[\"']?"
+        rf"(?:{_SPACE}{{0,3}}[:=]|{_SPACE}{{1,3}}[iIİı](?i:s){_SPACE})"
     ),
     "iban": r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11}",
     "card": r"[0-9](?:[ \-]?[0-9]){12}",
-    "ssn": r"[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}|(?i:ssn|social security)[^0-9]{0,40}[0-9]{9}",
+    "ssn": (
+        r"[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}"
+        r"|(?i:ssn|soc[iİı]al secur[iİı]ty)[^0-9]{0,40}[0-9]{9}"
+    ),
     "ip": (
         r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
         rf"|(?:{_HEX}:){{7}}{_HEX}"

