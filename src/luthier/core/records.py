@@ -288,8 +288,16 @@ _hints: Callable[[Any], dict[str, Any]] = functools.cache(typing.get_type_hints)
 
 
 def _table(rows: Sequence[object], record: type[Any]) -> pa.Table:
-    """Records as a table, column by column."""
-    return pa.Table.from_arrays(_fields(rows, record), schema=schema_of(record))
+    """Records as a table, column by column.
+
+    Some rows at a time: a piece of a column holds 2 GiB of text at most.
+    """
+    schema = schema_of(record)
+    pieces = [rows[at : at + BATCH_ROWS] for at in range(0, len(rows), BATCH_ROWS)]
+    return pa.concat_tables(
+        [pa.Table.from_arrays(_fields(piece, record), schema=schema) for piece in pieces]
+        or [schema.empty_table()]
+    )
 
 
 def _fields(rows: Sequence[object], record: type[Any]) -> list[pa.Array]:
@@ -315,7 +323,7 @@ def _column(values: list[Any], hint: Any) -> pa.Array:
         keys = _column(list(itertools.chain.from_iterable(values)), args[0])
         items = _column([v for value in values for v in value.values()], args[1])
         return pa.MapArray.from_arrays(_cuts(values), keys, items)
-    if dataclasses.is_dataclass(hint):
+    if _is_record(hint):
         kinds = typing.cast(pa.StructType, _arrow(hint))
         return pa.StructArray.from_arrays(_fields(values, hint), fields=list(kinds))
     return pa.array(values, _arrow(hint))
@@ -348,6 +356,10 @@ def _made(record: type[Record], columns: Sequence[Sequence[Any]]) -> list[Record
     return made
 
 
+def _is_record(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint)
+
+
 def _unless_none(hint: Any) -> Any:
     """What a value is if it is not None; None if it always is something, or one cell holds it."""
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):
@@ -371,7 +383,7 @@ def _values(column: Any, hint: Any) -> list[Any]:
         return [tuple(items[a:b]) for a, b in itertools.pairwise(bounds)]
     if origin is dict:
         return list(map(dict, column.to_pylist()))
-    if dataclasses.is_dataclass(hint):
+    if _is_record(hint):
         kinds, inner = column.type, _hints(hint)
         names = [kinds.field(n).name for n in range(kinds.num_fields)]
         parts = [

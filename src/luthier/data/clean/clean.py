@@ -101,6 +101,16 @@ class CleanSpec(Spec):
     """Largest share of refused rows that is not an error."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Tally:
+    """What the batches told, and for how many rows the search for near-duplicates was cut short."""
+
+    pii: Counter[str] = dataclasses.field(default_factory=Counter)
+    pii_rows: Counter[str] = dataclasses.field(default_factory=Counter)
+    shown: list[Shown] = dataclasses.field(default_factory=list)
+    crowded: dict[Rows, int] = dataclasses.field(default_factory=dict)
+
+
 def digest_clean(spec: CleanSpec, base: Path) -> str:
     """A digest of the settings and of the files and the key they name.
 
@@ -157,7 +167,7 @@ def clean(
     """
     started = time.monotonic()
     plan = dataclasses.replace(plan_of(spec, base, seed), shared=_shared(spec, collected))
-    tally = Batch([], [], Counter(), Counter(), [])
+    tally = _Tally()
     rows_in, rows_out = dict[Rows, int](), dict[Rows, int]()
     with Books(folder) as books:
         for name, record, kind in _TABLES:
@@ -185,13 +195,14 @@ def clean(
 
 
 def _summary(
-    rows_in: dict[Rows, int], rows_out: dict[Rows, int], books: Books, tally: Batch
+    rows_in: dict[Rows, int], rows_out: dict[Rows, int], books: Books, tally: _Tally
 ) -> dict[str, Any]:
     return {
         "rows_in": rows_in,
         "rows_out": rows_out,
         "refused": books.refused,
         "reasons": books.reasons(),
+        **({"crowded": tally.crowded} if tally.crowded else {}),
         "changed": books.reasons("changed"),
         "personal_data": {
             kind: {"found": count, "rows": tally.pii_rows[kind]}
@@ -270,7 +281,7 @@ def _write(
     record: type[Document] | type[Example],
     target: Path,
     books: Books,
-    tally: Batch,
+    tally: _Tally,
 ) -> int:
     """Write what stays of a table, and return how many rows that is."""
     near, exact = spec.near_duplicates, spec.exact_duplicates
@@ -298,6 +309,7 @@ def _write(
         return writer.rows
     twins = without_near(draft, target, found, labels, books)
     draft.unlink()
+    tally.crowded[kind] = found.crowded
     if kind == "rows":
         write_twins(target.parent, likeness, twins)
     return len(twins)

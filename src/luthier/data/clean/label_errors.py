@@ -21,6 +21,7 @@ from luthier.core.ledger import Entry
 from luthier.core.records import Example, read_table, write_table
 from luthier.core.spec import Spec
 from luthier.data.clean._books import Books
+from luthier.data.clean.near import TWINS
 
 if TYPE_CHECKING:
     from luthier.models.encode import Vectors
@@ -62,7 +63,8 @@ def without_suspects(
     """Take the rows with suspect labels out of a table.
 
     Args:
-        path: A table of conversations; it is written anew.
+        path: A table of conversations; it is written anew, and what ``write_twins`` kept of it
+            is forgotten.
         spec: Settings.
         encode: Texts to normalised vectors.
         seed: Decides the folds.
@@ -92,6 +94,8 @@ def without_suspects(
         ]
     )
     write_table(path, [row for i, row in enumerate(rows) if i not in refused], Example)
+    if refused:  # the places of the rows are others now
+        (path.parent / TWINS).unlink(missing_ok=True)
     return len(refused)
 
 
