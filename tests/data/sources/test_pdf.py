@@ -37,7 +37,7 @@ def test_pages_and_scans() -> None:
         ("a.pdf:page 3", "7\nThird (and last) page", "Third (and last) page"),
     ]
     assert [(e.action, e.reason, e.origin) for e in ledger.entries] == [
-        ("refused", "page without text", "a.pdf:page 2")
+        ("refused", "page without text, needs OCR", "a.pdf:page 2")
     ]
 
 

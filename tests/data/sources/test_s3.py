@@ -229,6 +229,10 @@ def test_a_broken_file_is_called_by_its_key(endpoint: str, put: Put, tmp_path: P
     with pytest.raises(DataError) as error:
         read(endpoint, tmp_path)
     assert str(error.value).startswith("s3://shop/a/b.csv:2: this is not proper CSV")
+    put({"a/b.csv.gz": gzip.compress(b"question,answer\n" + b"q,a\n" * 99)[:-9]})
+    with pytest.raises(DataError, match="damaged or cut off") as error:
+        read(endpoint, tmp_path, key="a/b.csv.gz", prefix=None)
+    assert error.value.where == "s3://shop/a/b.csv.gz"
 
 
 def test_a_variable_that_is_not_set(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import json
 import sqlite3
 from decimal import Decimal
@@ -12,8 +13,10 @@ from typing import Any, get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 from pydantic import TypeAdapter
 
+from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.core.records import Document, Example
@@ -180,3 +183,120 @@ def test_numbers_truth_values_and_dates_become_text_alike(kind: str, tmp_path: P
     if kind not in ("excel", "sql"):
         rows, ledger = one(text="nested")
         assert (rows, ledger.entries[0].detail) == ([], "text is list, not text")
+
+
+JUNK = bytes(range(256)) * 9
+KOI8 = "question,answer\nПочему,Потому.\n".encode("koi8-r")
+LATIN = "Käse, Brot und sonst nicht viel, aber jeden Tag.".encode("latin-1")
+OTHER = b"question,answer\nq\n"
+GZ = gzip.compress(b'{"question": "q", "answer": "a"}\n' * 99)[:-12]
+ZST = zstandard.compress(b'{"question": "q", "answer": "a"}\n' * 99)[:-5]
+
+FAULTS: list[tuple[str, str, bytes | None, str]] = [
+    ("csv", "a.csv", None, "No such file"),
+    ("csv", "a.csv", b"", "this file is empty"),
+    ("csv", "a.csv", JUNK, "no columns named"),
+    ("csv", "a.csv", KOI8, "bytes that are not text"),
+    ("csv", "a.csv", OTHER, "wrong number of columns"),
+    ("csv", "a.tsv", OTHER.replace(b",", b"\t"), "wrong number of columns"),
+    ("json", "a.json", None, "No such file"),
+    ("json", "a.json", b"", "this file is empty"),
+    ("json", "a.json", JUNK, "not UTF-8"),
+    ("json", "a.json", b'[{"question": "q"', "not proper JSON"),
+    ("json", "a.json", b"[3]", "not a JSON object"),
+    ("jsonl", "a.jsonl", None, "No such file"),
+    ("jsonl", "a.jsonl", b"", "this file is empty"),
+    ("jsonl", "a.jsonl", JUNK, "bytes that are not text"),
+    ("jsonl", "a.jsonl", b'{"question":', "not JSON"),
+    ("jsonl", "a.jsonl", b"[3]", "not a JSON object"),
+    ("lines", "a.txt", None, "No such file"),
+    ("lines", "a.txt", b"", "this file is empty"),
+    ("lines", "a.txt", JUNK, "bytes that are not text"),
+    ("lines", "a.txt", b"no sign", "line does not fit the pattern"),
+    ("parquet", "a.pq", None, "No such file"),
+    ("parquet", "a.pq", b"", "cannot read this Parquet file"),
+    ("parquet", "a.pq", JUNK, "cannot read this Parquet file"),
+    ("excel", "a.xlsx", None, "No such file"),
+    ("excel", "a.xlsx", b"", "cannot read this workbook"),
+    ("excel", "a.xlsx", JUNK, "cannot read this workbook"),
+    ("sql", "a.db", None, "no such database file"),
+    ("sql", "a.db", b"", "no table named 'faq'"),
+    ("sql", "a.db", JUNK, "file is not a database"),
+    ("hub", "set/a.jsonl", None, "no such folder"),
+    ("hub", "set/a.jsonl", b"", "it holds no rows"),
+    ("hub", "set/a.jsonl", JUNK, "JSON parse error"),
+    ("hub", "set/a.jsonl.gz", GZ, "Compressed file ended"),
+    ("hub", "set/a.csv", KOI8, "can't decode byte"),
+    ("hub", "set/a.csv", b"question,answer\nq\nq,a,b\n", "Expected 2 fields in line 3"),
+    *((kind, f"a.{kind}.gz", GZ, "damaged or cut off") for kind in ("csv", "json", "jsonl")),
+    *((kind, f"a.{kind}.zst", ZST, "damaged or cut off") for kind in ("csv", "json", "jsonl")),
+    ("lines", "a.txt.gz", GZ, "damaged or cut off"),
+    ("lines", "a.txt.zst", ZST, "damaged or cut off"),
+    *(
+        ("text", f"a{ending}", data, said)
+        for ending in (".txt", ".md", ".rst", ".html")
+        for data, said in (
+            (None, "no text file matches"),
+            (b"", "file without text"),
+            (b" \n\n \n", "file without text"),
+            (JUNK, "file is not UTF-8"),
+            (LATIN, "file is not UTF-8"),
+            (b"Too short.", "section too short"),
+        )
+    ),
+    ("text", "a.html", b"<img src=x>", "file without text"),
+    *(
+        ("text", f"a{ending}", data, said)
+        for ending in (".pdf", ".docx")
+        for data, said in (
+            (None, "no text file matches"),
+            (b"", "file is damaged"),
+            (JUNK, "file is damaged"),
+        )
+    ),
+    *(
+        ("text", f"a{ending}.gz", GZ, "file cannot be read")
+        for ending in (".txt", ".md", ".html", ".pdf", ".docx")
+    ),
+]
+# What refuses single rows or files; all else ends the run.
+REFUSED = frozenset(
+    [
+        "bytes that are not text",
+        "file cannot be read",
+        "file is damaged",
+        "file is not UTF-8",
+        "file without text",
+        "line does not fit the pattern",
+        "not JSON",
+        "not a JSON object",
+        "section too short",
+        "wrong number of columns",
+    ]
+)
+
+
+@pytest.mark.parametrize(("kind", "name", "data", "said"), FAULTS)
+def test_bad_input_is_told(
+    kind: str, name: str, data: bytes | None, said: str, tmp_path: Path
+) -> None:
+    if data is not None:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    where = {
+        "lines": {"path": name, "pattern": "(?P<question>.*) = (?P<answer>.*)"},
+        "hub": {"name": "./set"},
+        "sql": {"url": f"sqlite:///{name}", "table": "faq"},
+        "text": {"paths": [name]},
+    }
+    told = where.get(kind, {"path": name})
+    source, ledger = ADAPTER.validate_json(json.dumps({"kind": kind, **told})), Ledger()
+    if said in REFUSED:
+        assert list(read(source, tmp_path, ledger, Quiet())[0]) == []
+        assert said in ledger.reasons()
+        return
+    with pytest.raises(DataError) as caught:
+        list(read(source, tmp_path, ledger, Quiet())[0])
+    assert said in caught.value.what
+    assert caught.value.where
+    assert caught.value.mend

@@ -79,7 +79,7 @@ def test_other_kinds_of_pages(tmp_path: Path) -> None:
         ("/c#page=3", WORDS.strip()),
     ]
     assert [(e.reason, e.origin.removeprefix(site.url)) for e in ledger.entries] == [
-        ("page without text", "/c#page=2")
+        ("page without text, needs OCR", "/c#page=2")
     ]
 
 

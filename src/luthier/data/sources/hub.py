@@ -154,7 +154,7 @@ def _open(source: HubSource, base: Path) -> IterableDataset:
                 streaming=True,
                 token=reveal(source.token) if source.token else None,
             )
-            return _split(found, source).decode(False)
+            return _undecoded(_split(found, source))
         folder = folder or _snapshot(source, None)
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
             found = datasets.load_from_disk(str(folder))
@@ -162,7 +162,15 @@ def _open(source: HubSource, base: Path) -> IterableDataset:
                 found = {str(found.split or source.split): found}
             return _split(found, source).to_iterable_dataset().decode(False)
         found = datasets.load_dataset(str(folder), source.config, streaming=True)
-        return _split(found, source).decode(False)
+        return _undecoded(_split(found, source))
+
+
+def _undecoded(split: IterableDataset) -> IterableDataset:
+    """The same, its pictures and sounds left as they are."""
+    if split.features is None:
+        next(iter(split))  # raises why its columns cannot be told
+        return split
+    return split.decode(False)
 
 
 def _split(found: dict[str, Any], source: HubSource) -> Any:
@@ -267,6 +275,8 @@ def _failing(source: HubSource) -> Iterator[None]:
             source,
             "Check `name`, `offline` and the network.",
         )
+    except StopIteration:
+        _raise("it holds no rows", source, "Check its files.")
     except (told.DatasetsError, *_FAULTS) as error:
         said = error.__cause__ if isinstance(error, told.DatasetGenerationError) else error
         _raise(f"cannot be read: {_short(said or error)}", source, "Check `name` and `config`.")

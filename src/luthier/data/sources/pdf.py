@@ -24,6 +24,7 @@ _PASSWORD, _SECURITY = 4, 5  # FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY
 _EVERYWHERE = (-1e6, -1e6, 1e6, 1e6)
 # PDFium writes this sign where a line ends inside a word.
 _BROKEN_WORD = "\x02"
+_SCANNED = "a scan or a picture: let a program for text recognition add the text to the file"
 _WORDS = re.compile(r"[^\W\d_]{2}")
 
 
@@ -93,7 +94,7 @@ def _pages(
         if text:
             yield index + 1, text
         else:
-            ledger.refuse("page without text", origin_of(index + 1), "a scan or a picture")
+            ledger.refuse("page without text, needs OCR", origin_of(index + 1), _SCANNED)
 
 
 def _clean(text: str) -> str:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +25,8 @@ from luthier.data.sources.html import html_paragraphs
 from luthier.data.sources.markdown import markdown_headings
 from luthier.data.sources.pdf import UnreadableError, pdf_sections
 
+Section = tuple[str, str, str]
+"""Origin, text, and title or ""."""
 SUFFIXES = (".txt", ".md", ".rst", ".html", ".htm", ".pdf", ".docx")
 
 
@@ -74,7 +77,7 @@ def read_text(
         source: What to read.
         base: Folder that relative paths start from.
         ledger: Gets a line for each file or page that cannot be used (encrypted, damaged, a scan
-            without text, no known encoding) and for each section that is too short.
+            or a file without text, no known encoding) and for each section that is too short.
         progress: Shows the files.
 
     Returns:
@@ -95,7 +98,7 @@ def read_text(
     def read() -> Iterator[Document]:
         for name, path in track(progress, files, "Reading texts", len(files)):
             try:
-                found = _found(name, path, source.section_chars, ledger)
+                found = _some(_found(name, path, source.section_chars, ledger), _suffix(path))
                 yield from as_documents(found, name, source.min_section_chars, ledger)
             except UnreadableError as error:
                 ledger.refuse(error.args[0], name, error.args[1])
@@ -128,8 +131,7 @@ def digest_text(source: TextSource, base: Path) -> str:
     return found.hexdigest()
 
 
-def _found(name: str, path: Path, limit: int, ledger: Ledger) -> Iterator[tuple[str, str, str]]:
-    """The (origin, text, title or "") of each section of a file."""
+def _found(name: str, path: Path, limit: int, ledger: Ledger) -> Iterator[Section]:
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     suffix = _suffix(path)
     if suffix == ".pdf":
@@ -149,6 +151,14 @@ def _found(name: str, path: Path, limit: int, ledger: Ledger) -> Iterator[tuple[
     blocks = html_paragraphs(text) if markup else plain_paragraphs(text)
     for place, section in sections(blocks, limit):
         yield f"{name}:{place}", section, heading_at(headings, place)
+
+
+def _some(found: Iterator[Section], suffix: str) -> Iterator[Section]:
+    """The same sections, if there are any; of a PDF each page without text has its own line."""
+    first = next(found, None)
+    if first is None and suffix != ".pdf":
+        raise UnreadableError("file without text", "it is empty, or holds pictures alone")
+    return iter(()) if first is None else chain([first], found)
 
 
 def _matches(pattern: str, base: Path) -> list[Path]:
