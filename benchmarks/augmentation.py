@@ -7,7 +7,8 @@ regression learns from them; its accuracy is taken on all test rows of these int
 and misspelt. Differences to no augmentation are paired by test row and averaged over draws, with a
 bootstrap interval over test rows. "exact copies" adds no information: an augmenter that does no
 better is a defeat. CPU seconds are of the whole stage, checks and
-child processes included, for 1,000 candidates. The last lines attack the classifier itself.
+child processes included, for 1,000 candidates. The last tables attack the classifier itself:
+training rows against one that has not seen their fold, validation rows against the whole one.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.core.records import Example, Message, Side, read_table, write_table
 from luthier.data.alike import without_likes
+from luthier.data.augment._intervals import share
 from luthier.data.augment._neighbours import TrainedVectors
 from luthier.data.augment.adversarial import AdversarialAugmenter
 from luthier.data.augment.augment import AugmentSpec, augment
@@ -43,6 +45,7 @@ from luthier.evaluate.statistics import paired_bootstrap
 from luthier.models.encode import load_encoder
 
 SEED = 7
+METHODS = ("textfooler", "deepwordbug")
 AUGMENTERS: dict[str, tuple[Any, ...]] = {
     "characters": (CharactersAugmenter(),),
     "words (swap, delete)": (WordsAugmenter(),),
@@ -107,7 +110,7 @@ def main() -> int:
     parser.add_argument("--per-row", type=int, default=2)
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument(
-        "--attacked", type=int, default=50, help="rows attacked on each side; 0: none"
+        "--attacked", type=int, default=40, help="rows of each side, by draw; 0: none"
     )
     options = parser.parse_args()
     if options.data is None or not (options.data / "data_full.json").is_file():
@@ -125,8 +128,8 @@ def main() -> int:
         base = Path(name)
         (base / "corpus.txt").write_text(corpus, encoding="utf-8")
         table(draws, base, encode, options.per_row)
-        for method in ("textfooler", "deepwordbug") if options.attacked else ():
-            attacked(draws[0], base, encode, method, options.attacked)
+        if options.attacked:
+            attacks(draws, base, encode, options.attacked)
     return 0
 
 
@@ -255,26 +258,63 @@ def train_of(rows: Sequence[Example]) -> list[Example]:
     return [e for e in rows if e.side == "train"]
 
 
+def attacks(draws: Sequence[Sequence[Example]], base: Path, encode: Encoder, number: int) -> None:
+    """Attack the classifier, print how it held out, and what learning from the attacks brings."""
+    told = {
+        method: [attacked(rows, base, encode, method, number, n) for n, rows in enumerate(draws)]
+        for method in METHODS
+    }
+    print("\n| attack | side | rows | accuracy | under attack | words changed | queries |\n"
+          "|---|---|--:|--:|--:|--:|--:|")  # fmt: skip
+    for method, runs in told.items():
+        for side in ("train", "validation"):
+            reports = [one["robustness"][side] for _, one, _ in runs]
+            cells = [pooled(reports, "accuracy"), pooled(reports, "accuracy_under_attack")]
+            cells += [averaged(reports, name) for name in ("words_changed", "queries")]
+            rows = sum(report["attacked"] for report in reports)
+            print(f"| {method} | {side} | {rows} | {' | '.join(cells)} |")
+    print("\n| learning from | made | kept | accuracy | difference | misspelt | difference | "
+          "CPU s / row attacked | |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|")  # fmt: skip
+    plain = [right(rows, rows, encode) for rows in draws]
+    for method, runs in told.items():
+        made = sum(one["candidates"] for _, one, _ in runs)
+        kept = sum(one["kept"] for _, one, _ in runs)
+        scored = [
+            right(found, rows, encode) for (found, _, _), rows in zip(runs, draws, strict=True)
+        ]
+        spent = sum(seconds for _, _, seconds in runs) / (2 * number * len(draws))
+        show(method, scored, plain, f"{made} | {kept}", f"{spent:.2f} | ")
+    for method, runs in told.items():
+        print(f"\n{method}: refused {[one['reasons'] for _, one, _ in runs]}")
+        for old, new in runs[0][1]["samples"][:4]:
+            print(f"  {old} -> {new}")
+
+
 def attacked(
-    rows: Sequence[Example], base: Path, encode: Encoder, method: Any, number: int
-) -> None:
-    """Attack the classifier, print its robustness, and what learning from the attacks brings."""
-    classify = Classifier(encode, learned(rows, encode))
-    augmenter = AdversarialAugmenter(method=method, rows=number)
+    rows: Sequence[Example], base: Path, encode: Encoder, method: Any, number: int, seed: int
+) -> tuple[list[Example], dict[str, Any], float]:
+    """The rows with those the attack made, what is told of it, and its CPU seconds."""
+    spec = AugmentSpec(augmenters=(AdversarialAugmenter(method=method, rows=number),))
     started = cpu_seconds()
-    spec = AugmentSpec(augmenters=(augmenter,))
-    found, told = run(spec, rows, base, encode, 0, classify=classify)
-    spent = cpu_seconds() - started
-    one = told["augmenters"][0]
-    report = one["robustness"]["validation"]
-    print(f"\n{method}, {report['attacked']} validation rows, {spent:.0f} CPU s for both sides")
-    for name in ("accuracy", "accuracy_under_attack", "success_rate", "words_changed", "queries"):
-        figure = report[name]
-        print(f"  {name}: {figure['value']} [{figure['low']}, {figure['high']}]")
-    print(f"  rows made from training rows: {one['candidates']}, kept {one['kept']}, "
-          f"refused {one['reasons']}")  # fmt: skip
-    print(f"  samples: {one['samples'][:2]}")
-    show("with them", [right(found, rows, encode)], [right(rows, rows, encode)], "", "")
+    found, told = run(
+        spec, rows, base, encode, seed,
+        classify=Classifier(encode, learned(rows, encode)),
+        learn=lambda taught: Classifier(encode, learned(taught, encode)),
+    )  # fmt: skip
+    return found, told["augmenters"][0], cpu_seconds() - started
+
+
+def pooled(reports: Sequence[dict[str, Any]], name: str) -> str:
+    """A share over all draws, with its interval."""
+    rows = sum(report[name]["n"] for report in reports)
+    figure = share(round(sum(r[name]["value"] * r[name]["n"] for r in reports)), rows)
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
+
+
+def averaged(reports: Sequence[dict[str, Any]], name: str) -> str:
+    """A mean over the draws that have one."""
+    found = [r[name]["value"] for r in reports if r[name]["value"] is not None]
+    return f"{np.mean(found):.1f}" if found else "-"
 
 
 def cpu_seconds() -> float:
