@@ -175,6 +175,24 @@ def test_what_lies_deeper_is_written_out() -> None:
     assert "reliability anna 0.7269" in lines
 
 
+def test_things_with_names_are_a_table() -> None:
+    found = [
+        {"name": "by words", "labels": ["a"], "coverage": 0.25},
+        {"name": "b", "coverage": 1.0},
+    ]
+    lines = [" ".join(line.split()) for line in shown({"functions": found}).splitlines()]
+    assert {"functions", "coverage", "by words 0.25", "b 1"} <= set(lines)
+
+
+def test_a_table_too_wide_for_a_screen_is_turned_on_its_side() -> None:
+    kinds = {f"kind {n}": n for n in range(9)}
+    lines = [" ".join(line.split()) for line in shown({"sides": {"train": kinds}}).splitlines()]
+    assert {"train", "kind 0 0", "kind 8 8"} <= set(lines)
+    narrow = {"a": 1, "b": 2}
+    lines = [" ".join(line.split()) for line in shown({"sides": {"train": narrow}}).splitlines()]
+    assert {"a b", "train 1 2"} <= set(lines)
+
+
 def test_square_brackets_of_rows_are_no_markup() -> None:
     told = shown({"first": "[red]x[/red]", "reasons": {"[bold]y[/bold]": 1}, "notes": ["[b]z"]})
     assert all(text in told for text in ("[red]x[/red]", "[bold]y[/bold]", "[b]z"))

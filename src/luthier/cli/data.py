@@ -27,6 +27,8 @@ STEPS: dict[str, tuple[str, str]] = {
     "profile": ("Say how ready the data is, with a traffic light for each point.", "readiness"),
 }
 
+MOST_COLUMNS = 8
+
 
 @click.group()
 def command() -> None:
@@ -118,6 +120,8 @@ def show_step(name: str, artifact: Artifact, console: Any) -> None:
     for key, value in artifact.summary.items():
         if isinstance(value, dict) and value:
             console.print(_table(key, value))
+        elif _is_named(value):
+            console.print(_table(key, {one["name"]: _figures(one) for one in value}))
         elif isinstance(value, list) and value:
             console.print(Text(f"  {key.replace('_', ' ')}", style="dim"))
             for one in value[:12]:
@@ -132,6 +136,8 @@ def _table(key: str, value: dict[str, Any]) -> Any:
 
     nested = all(isinstance(v, dict) for v in value.values())
     columns = list(dict.fromkeys(c for v in value.values() for c in v)) if nested else [""]
+    if len(columns) > max(MOST_COLUMNS, len(value)):  # too wide for a screen: turned on its side
+        return _table(key, {c: {name: row.get(c) for name, row in value.items()} for c in columns})
     title = key.replace("_", " ")
     table = Table(
         title=title, title_justify="left", title_style="dim", box=None, show_header=nested
@@ -145,6 +151,16 @@ def _table(key: str, value: dict[str, Any]) -> Any:
         shown = [row.get(c) for c in columns] if nested else [row]
         table.add_row(Text(f"  {name}"), *(Text(_figure(cell)) for cell in shown))
     return table
+
+
+def _is_named(value: Any) -> bool:
+    """Whether it is a list of things with names, which a table shows best."""
+    return isinstance(value, list) and bool(value) and all("name" in one for one in value)
+
+
+def _figures(named: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a named thing; lists within it are left to the files."""
+    return {k: v for k, v in named.items() if k != "name" and not isinstance(v, list)}
 
 
 def _line(value: Any) -> str:
