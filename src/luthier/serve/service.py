@@ -173,7 +173,9 @@ def _labels(bundle: Bundle, device: str) -> Generate:
     from luthier.evaluate.labels import open_labels
     from luthier.models.encode import load_encoder
 
-    return open_labels(bundle.model_folder, load_encoder(str(bundle.encoder_folder), device=device))
+    encoder = load_encoder(str(bundle.encoder_folder), device=device)
+    encoder.encode(["ready"])  # loads its network now, not at the first question
+    return open_labels(bundle.model_folder, encoder)
 
 
 def _unfinished(text: str, answerer: Generate) -> Reply:
