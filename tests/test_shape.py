@@ -30,7 +30,6 @@ TESTED_ELSEWHERE: dict[str, str] = {
     "__main__.py": "tests/cli/test_main.py",
     "rag/_table.py": "tests/rag/test_index.py",
     "stages/answers.py": "tests/test_pipeline.py",
-    "stages/data.py": "tests/test_pipeline.py",
     "stages/model.py": "tests/test_pipeline.py",
 }
 
