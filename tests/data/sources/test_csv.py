@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
-from luthier.data.sources.csv import CsvSource, delimiter_of, digest_csv, read_csv
+from luthier.data.sources.csv import CsvSource, delimiter_of, read_csv
+from luthier.data.sources.files import digest_path
 from luthier.data.sources.raw import FlagMissing, Raw
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -120,9 +121,9 @@ def test_patterns_read_all_files_in_order(tmp_path: Path) -> None:
         ("a.csv:2", "a.csv"),
         ("b.csv:2", "b.csv"),
     ]
-    before = digest_csv(source, tmp_path)
+    before = digest_path(source.path, tmp_path)
     (tmp_path / "b.csv").write_text("text\nb.csw\n")
-    assert digest_csv(source, tmp_path) != before
+    assert digest_path(source.path, tmp_path) != before
 
 
 ASK = {"question": "q", "answer": "a", "delimiter": ","}

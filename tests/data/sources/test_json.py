@@ -11,7 +11,7 @@ import pytest
 from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
-from luthier.data.sources.json import JsonSource, digest_json, read_json
+from luthier.data.sources.json import JsonSource, read_json
 from luthier.data.sources.raw import Raw
 
 
@@ -93,5 +93,3 @@ def test_keys_and_lines_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         _read(tmp_path, "[\n1,\n2,\n3 4]")
     assert caught.value.where.endswith("d.json:4")
-    with pytest.raises(DataError, match="No such file"):
-        digest_json(JsonSource(path="none.json"), tmp_path)

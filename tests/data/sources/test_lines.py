@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
-from luthier.data.sources.lines import LinesSource, digest_lines, read_lines
+from luthier.data.sources.lines import LinesSource, read_lines
 from luthier.data.sources.raw import Raw
 
 TREC = r"(?P<label>\w+):\w+ (?P<text>.+)"
@@ -49,5 +49,3 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         _read(tmp_path, b"\n")
     with pytest.raises(DataError, match="no columns named"):
         _read(tmp_path, b"x\n", "(?P<other>.*)")
-    with pytest.raises(DataError, match="No such file"):
-        digest_lines(LinesSource(path="none", pattern=TREC), tmp_path)

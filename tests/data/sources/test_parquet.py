@@ -15,7 +15,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.data.sources import parquet
 from luthier.data.sources.dialects import take
-from luthier.data.sources.parquet import ParquetSource, classes_of, digest_parquet, read_parquet
+from luthier.data.sources.parquet import ParquetSource, classes_of, read_parquet
 from luthier.data.sources.raw import Raw
 
 FEATURES = {
@@ -87,5 +87,3 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no columns named"):
         _read(_write(tmp_path, {"frage": ["a"]}))
     assert _read(_write(tmp_path, {"text": []})) == []
-    with pytest.raises(DataError, match="No such file"):
-        digest_parquet(ParquetSource(path="none.parquet"), tmp_path)

@@ -283,7 +283,7 @@ def test_bad_input_is_told(
     if data is not None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    where = {
+    where: dict[str, dict[str, Any]] = {
         "lines": {"path": name, "pattern": "(?P<question>.*) = (?P<answer>.*)"},
         "hub": {"name": "./set"},
         "sql": {"url": f"sqlite:///{name}", "table": "faq"},
@@ -300,3 +300,6 @@ def test_bad_input_is_told(
     assert said in caught.value.what
     assert caught.value.where
     assert caught.value.mend
+    if data is None:
+        with pytest.raises(DataError):
+            source_digest(source, tmp_path)

@@ -6,7 +6,6 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -17,7 +16,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.data.sources._decode import Line, encoding_of, known, lines
 from luthier.data.sources.dialects import check_columns
-from luthier.data.sources.files import counted, digest_files, empty, files_of
+from luthier.data.sources.files import empty, read_files
 from luthier.data.sources.raw import Raw, RowSource
 
 MAX_FIELD_CHARS = 2**28
@@ -72,18 +71,9 @@ def read_csv(source: CsvSource, base: Path, ledger: Ledger, progress: Progress) 
     Raises:
         DataError: A file is missing, empty, damaged, wrongly quoted, or lacks needed columns.
     """
-    found = files_of(source.path, base)
-    rows = chain.from_iterable(_rows(source, name, path, ledger) for name, path in found)
-    yield from counted(rows, f"Reading {source.path}", progress)
-
-
-def digest_csv(source: CsvSource, base: Path) -> str:
-    """A digest of the contents of all files of the source.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    return digest_files(files_of(source.path, base))
+    return read_files(
+        source.path, base, progress, lambda name, path: _rows(source, name, path, ledger)
+    )
 
 
 def delimiter_of(path: Path, encoding: str, quotes: bool) -> str:

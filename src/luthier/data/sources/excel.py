@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +12,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.data.sources._plain import as_text
 from luthier.data.sources.dialects import check_columns
-from luthier.data.sources.files import counted, digest_files, empty, files_of
+from luthier.data.sources.files import empty, read_files
 from luthier.data.sources.raw import Raw, RowSource
 
 if TYPE_CHECKING:
@@ -52,18 +51,7 @@ def read_excel(
             such sheet, or lacks needed columns.
         ResourceError: The library python-calamine is not installed.
     """
-    found = files_of(source.path, base)
-    rows = chain.from_iterable(_rows(source, name, path) for name, path in found)
-    yield from counted(rows, f"Reading {source.path}", progress)
-
-
-def digest_excel(source: ExcelSource, base: Path) -> str:
-    """A digest of the contents of all files of the source.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    return digest_files(files_of(source.path, base))
+    return read_files(source.path, base, progress, lambda name, path: _rows(source, name, path))
 
 
 def _rows(source: ExcelSource, name: str, path: Path) -> Iterator[Raw]:

@@ -6,8 +6,9 @@ import contextlib
 import gzip
 import hashlib
 import io
+import itertools
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -69,6 +70,33 @@ def digest_files(files: Sequence[File]) -> str:
         with path.open("rb") as file:
             found.update(hashlib.file_digest(file, "sha256").digest())
     return found.hexdigest()
+
+
+def digest_path(path: str, base: Path) -> str:
+    """The same over the files that a ``path`` setting means.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    return digest_files(files_of(path, base))
+
+
+def read_files(
+    path: str, base: Path, progress: Progress, rows_of: Callable[[str, Path], Iterable[Row]]
+) -> Iterator[Row]:
+    """The rows of all files that a ``path`` setting means, file by file, with a bar.
+
+    Args:
+        path: A file or a pattern, as ``files_of`` takes it.
+        base: Folder that relative paths start from.
+        progress: Shows how many rows were read.
+        rows_of: Reads one file, by its name and path.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    rows = itertools.chain.from_iterable(rows_of(*file) for file in files_of(path, base))
+    yield from counted(rows, f"Reading {path}", progress)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +12,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.data.sources._decode import encoding_of
 from luthier.data.sources._json_stream import JsonStream, NotJsonError
-from luthier.data.sources.files import counted, digest_files, empty, files_of, reading
+from luthier.data.sources.files import empty, read_files, reading
 from luthier.data.sources.raw import Raw, RowSource
 
 
@@ -45,18 +44,9 @@ def read_json(source: JsonSource, base: Path, ledger: Ledger, progress: Progress
     Raises:
         DataError: A file is missing, empty, damaged, not JSON, or holds no list where it should.
     """
-    found = files_of(source.path, base)
-    rows = chain.from_iterable(_rows(source, name, path, ledger) for name, path in found)
-    yield from counted(rows, f"Reading {source.path}", progress)
-
-
-def digest_json(source: JsonSource, base: Path) -> str:
-    """A digest of the contents of all files of the source.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    return digest_files(files_of(source.path, base))
+    return read_files(
+        source.path, base, progress, lambda name, path: _rows(source, name, path, ledger)
+    )
 
 
 def _rows(source: JsonSource, name: str, path: Path, ledger: Ledger) -> Iterator[Raw]:

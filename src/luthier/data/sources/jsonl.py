@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +12,7 @@ from pydantic import AfterValidator
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.data.sources._decode import known, lines
-from luthier.data.sources.files import counted, digest_files, empty, files_of
+from luthier.data.sources.files import empty, read_files
 from luthier.data.sources.raw import Raw, RowSource
 
 
@@ -45,18 +44,9 @@ def read_jsonl(
     Raises:
         DataError: A file is missing, empty or damaged.
     """
-    found = files_of(source.path, base)
-    rows = chain.from_iterable(_rows(source, name, path, ledger) for name, path in found)
-    yield from counted(rows, f"Reading {source.path}", progress)
-
-
-def digest_jsonl(source: JsonlSource, base: Path) -> str:
-    """A digest of the contents of all files of the source.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    return digest_files(files_of(source.path, base))
+    return read_files(
+        source.path, base, progress, lambda name, path: _rows(source, name, path, ledger)
+    )
 
 
 def _rows(source: JsonlSource, name: str, path: Path, ledger: Ledger) -> Iterator[Raw]:

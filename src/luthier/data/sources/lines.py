@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +13,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.data.sources._decode import known, lines
 from luthier.data.sources.dialects import check_columns
-from luthier.data.sources.files import counted, digest_files, empty, files_of
+from luthier.data.sources.files import empty, read_files
 from luthier.data.sources.raw import Raw, RowSource
 
 
@@ -59,18 +58,9 @@ def read_lines(
     """
     pattern = re.compile(source.pattern)
     check_columns(list(pattern.groupindex), source, "data.sources: pattern")
-    found = files_of(source.path, base)
-    rows = chain.from_iterable(_rows(pattern, source, name, path, ledger) for name, path in found)
-    yield from counted(rows, f"Reading {source.path}", progress)
-
-
-def digest_lines(source: LinesSource, base: Path) -> str:
-    """A digest of the contents of all files of the source.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    return digest_files(files_of(source.path, base))
+    yield from read_files(
+        source.path, base, progress, lambda name, path: _rows(pattern, source, name, path, ledger)
+    )
 
 
 def _rows(

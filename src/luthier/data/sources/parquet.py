@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +14,7 @@ from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.data.sources.dialects import check_columns
-from luthier.data.sources.files import counted, digest_files, files_of
+from luthier.data.sources.files import read_files
 from luthier.data.sources.raw import Raw, RowSource
 
 BATCH_ROWS = 1024
@@ -51,18 +50,7 @@ def read_parquet(
     Raises:
         DataError: A file is missing, not Parquet or damaged, or lacks needed columns.
     """
-    found = files_of(source.path, base)
-    rows = chain.from_iterable(_rows(source, name, path) for name, path in found)
-    yield from counted(rows, f"Reading {source.path}", progress)
-
-
-def digest_parquet(source: ParquetSource, base: Path) -> str:
-    """A digest of the contents of all files of the source.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    return digest_files(files_of(source.path, base))
+    return read_files(source.path, base, progress, lambda name, path: _rows(source, name, path))
 
 
 def classes_of(metadata: dict[bytes, bytes] | None) -> Classes:

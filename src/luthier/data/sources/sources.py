@@ -14,15 +14,16 @@ from luthier.core.records import Document, Example
 from luthier.core.spec import digest_of
 from luthier.data.pydoc import PydocSource, digest_pydoc, read_pydoc
 from luthier.data.sources._objects import TextObjects
-from luthier.data.sources.csv import CsvSource, digest_csv, read_csv
+from luthier.data.sources.csv import CsvSource, read_csv
 from luthier.data.sources.dialects import take
-from luthier.data.sources.excel import ExcelSource, digest_excel, read_excel
+from luthier.data.sources.excel import ExcelSource, read_excel
+from luthier.data.sources.files import digest_path
 from luthier.data.sources.hub import HubSource, digest_hub, read_hub
-from luthier.data.sources.json import JsonSource, digest_json, read_json
-from luthier.data.sources.jsonl import JsonlSource, digest_jsonl, read_jsonl
-from luthier.data.sources.lines import LinesSource, digest_lines, read_lines
+from luthier.data.sources.json import JsonSource, read_json
+from luthier.data.sources.jsonl import JsonlSource, read_jsonl
+from luthier.data.sources.lines import LinesSource, read_lines
 from luthier.data.sources.missing import fill
-from luthier.data.sources.parquet import ParquetSource, digest_parquet, read_parquet
+from luthier.data.sources.parquet import ParquetSource, read_parquet
 from luthier.data.sources.raw import Raw
 from luthier.data.sources.s3 import S3Source, digest_s3, read_s3, read_s3_texts
 from luthier.data.sources.sql import SqlSource, digest_sql, read_sql
@@ -69,22 +70,19 @@ def _content(source: SourceSpec, base: Path) -> str:
             return digest_web(source, base)
         case S3Source():
             return digest_s3(source)
-        case CsvSource():
-            return digest_csv(source, base)
-        case ExcelSource():
-            return digest_excel(source, base)
         case HubSource():
             return digest_hub(source, base)
-        case JsonSource():
-            return digest_json(source, base)
-        case JsonlSource():
-            return digest_jsonl(source, base)
-        case LinesSource():
-            return digest_lines(source, base)
-        case ParquetSource():
-            return digest_parquet(source, base)
         case SqlSource():
             return digest_sql(source, base)
+        case (
+            CsvSource()
+            | ExcelSource()
+            | JsonSource()
+            | JsonlSource()
+            | LinesSource()
+            | ParquetSource()
+        ):
+            return digest_path(source.path, base)
         case _:
             assert_never(source)
 
