@@ -16,3 +16,11 @@ def test_a_text_is_split_once() -> None:
 def test_an_empty_text_has_no_words() -> None:
     assert facts_of("").words == []
     assert facts_of(" \n").characters == 0
+
+
+def test_nothing_is_worked_out_before_it_is_asked_for() -> None:
+    facts = facts_of("The Cat")
+    assert vars(facts) == {"text": "The Cat"}
+    assert facts.characters == 6
+    assert set(vars(facts)) == {"text", "lower", "words", "characters"}
+    assert facts.words is facts.words

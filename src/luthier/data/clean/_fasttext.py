@@ -62,13 +62,13 @@ class FastText:
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
-            self._settings = _read_settings(file)
             try:
+                self._settings = _read_settings(file)
                 names, counts, is_label, pruned = _read_names(file)
                 inputs = _read_matrix(file, quantized=_one(file, "?"))
                 outputs = _read_matrix(file, quantized=_one(file, "?"))
             except (struct.error, IndexError, ValueError, OverflowError, MemoryError) as error:
-                raise ValueError(f"not a whole fastText model: {error}") from error
+                raise ValueError(f"not a fastText model that can be read: {error}") from error
         words = [name for name, label in zip(names, is_label, strict=True) if not label]
         self.labels = tuple(
             name.removeprefix(_LABEL).decode()
@@ -267,7 +267,7 @@ def _array(file: BinaryIO, kind: type[np.generic], size: int) -> npt.NDArray[np.
 def _read_settings(file: BinaryIO) -> _Settings:
     head = file.read(8)
     if head != struct.pack("<ii", _MAGIC, _VERSION):
-        raise ValueError("not a fastText model of version 12")
+        raise ValueError("this is not version 12 of its format")
     numbers = struct.unpack("<12i", file.read(48))
     file.read(8)  # the sampling threshold
     dimension, word_runs, loss, bucket, shortest, longest = (
