@@ -8,9 +8,14 @@ comes out. Past this process it and the batches are pickled: use functions of a 
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import importlib
+import itertools
 import multiprocessing
 import os
+import signal
+import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -18,7 +23,7 @@ from typing import Annotated, Any, Literal, TypeVar, assert_never
 
 from pydantic import Field
 
-from luthier.core.errors import LuthierError, ResourceError
+from luthier.core.errors import ResourceError
 from luthier.core.progress import Progress
 from luthier.core.spec import Spec, runtime
 
@@ -27,6 +32,10 @@ Result = TypeVar("Result")
 
 AHEAD = 2
 """Batches under way for each worker: enough to keep it busy, few enough to bound memory."""
+RETRIES = 2
+"""How often Ray gives a batch to another worker after one died."""
+LONGEST = 30
+"""Characters a temporary folder's name may have for Ray's sockets to fit in it."""
 
 
 class Embedded(Spec):
@@ -99,68 +108,162 @@ def map_batches(
             yield result
 
 
+@contextlib.contextmanager
+def ready(runner: RunnerSpec) -> Iterator[None]:
+    """Keep a Ray cluster at hand, so that several ``map_batches`` use one; else nothing is done.
+
+    A cluster is joined at ``address``, or started on this machine: without dashboard and reports
+    of use, and its processes and its folder go when the block ends. Inside the block of another,
+    or where the caller called ``ray.init``, that one is used.
+
+    Args:
+        runner: Where batches will run.
+
+    Raises:
+        ResourceError: Ray is missing or unreachable.
+    """
+    if not isinstance(runner, Ray):
+        yield
+        return
+    ray = _import_ray()
+    if ray.is_initialized():
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
+        settings: dict[str, Any] = {"address": runner.address}
+        if runner.address is None:
+            settings = _local(runner, stack.enter_context(_folder()))
+        stack.callback(ray.shutdown)
+        _connect(ray, settings)
+        yield
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what Ray's nodes report off standard output, and SIGTERM what it was."""
+    worker, on_sigterm = importlib.import_module("ray._private.worker"), None
+    prints, worker.print_to_stdstream = worker.print_to_stdstream, lambda *_, **__: None
+    if threading.current_thread() is threading.main_thread():
+        on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = prints
+        if on_sigterm is not None:
+            signal.signal(signal.SIGTERM, on_sigterm)
+
+
 def _in_processes(
     function: Callable[[Batch], Result], batches: Iterable[Batch], workers: int
 ) -> Iterator[Result]:
     workers = workers or len(os.sched_getaffinity(0))
     context = multiprocessing.get_context("spawn")  # a fork would copy locks of running threads
-    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context)
+    pool = concurrent.futures.ProcessPoolExecutor(workers, context, _as_worker)
+
+    def submit(batch: Batch) -> concurrent.futures.Future[Result]:
+        try:
+            return pool.submit(function, batch)
+        except OSError as error:  # also where one died while the next was being started
+            raise BrokenProcessPool(str(error)) from error
+
     try:
-        yield from _in_order(
-            lambda batch: pool.submit(function, batch), lambda one: one.result(), batches, workers
-        )
+        yield from _in_order(submit, lambda one: one.result(), batches, AHEAD * workers)
     except BrokenProcessPool as error:
         raise ResourceError(
             "a worker process died, often because memory ran out",
-            where="runner.workers",
+            where="data.runner.workers",
             mend="Use fewer workers, or the embedded runner.",
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _as_worker() -> None:
+    """Leave Ctrl-C to the process that started this one, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    starter = multiprocessing.parent_process()
+    assert starter is not None  # this is a process of a pool
+
+    def end() -> None:
+        starter.join()
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
+
+
 def _on_ray(
     function: Callable[[Batch], Result], batches: Iterable[Batch], runner: Ray
 ) -> Iterator[Result]:
+    batches = iter(batches)
+    first = list(itertools.islice(batches, 1))
+    if not first:  # nothing need be started for an empty table
+        return
+    ray = _import_ray()
+    with ready(runner):
+        cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        fewer = 0 < runner.workers < cores
+        call = ray.remote(max_retries=RETRIES)(_call)
+        held = ray.put(function)  # sent once, however many batches there are
+        try:
+            yield from _in_order(
+                lambda batch: call.remote(held, batch),
+                ray.get,
+                itertools.chain(first, batches),
+                runner.workers if fewer else AHEAD * cores,
+            )
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+        except ray.exceptions.RayError as error:
+            raise ResourceError(
+                f"a Ray worker or its node died, often because memory ran out "
+                f"({type(error).__name__})",
+                where="data.runner.workers",
+                mend="Use fewer workers, or nodes with more memory.",
+            ) from error
+
+
+def _call(function: Callable[[Batch], Result], batch: Batch) -> Result:
+    return function(batch)
+
+
+def _import_ray() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # the first error is told, once
     try:
-        ray: Any = importlib.import_module("ray")
+        return importlib.import_module("ray")
     except ImportError as error:
         raise ResourceError(
             "Ray is not installed",
-            where="runner.kind",
+            where="data.runner.kind",
             mend="pip install 'luthier[ray]', or use the runner `processes`.",
         ) from error
-    ours = not ray.is_initialized()
-    if ours:
-        _connect(ray, runner.address)
-    try:
-        workers = runner.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        remote = ray.remote(max_retries=2)(function)
-        yield from _in_order(remote.remote, ray.get, batches, workers)
-    except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, LuthierError):
-            raise error.cause from error
-        raise
-    except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError) as error:
-        raise ResourceError(
-            "a Ray worker died, often because memory ran out",
-            where="runner.workers",
-            mend="Use fewer workers, or nodes with more memory.",
-        ) from error
-    finally:
-        if ours:
-            ray.shutdown()
 
 
-def _connect(ray: Any, address: str | None) -> None:
-    local: dict[str, Any] = {} if address else {"include_dashboard": False}
+def _local(runner: Ray, folder: str) -> dict[str, Any]:
+    """How a cluster is started on this machine."""
+    return {
+        "address": "local",
+        "num_cpus": runner.workers or len(os.sched_getaffinity(0)),
+        "include_dashboard": False,
+        "_temp_dir": folder,
+    }
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Where a local cluster keeps its sockets; their whole names may have 107 characters."""
+    usual = tempfile.gettempdir()
+    short = usual if len(usual) <= LONGEST else "/tmp"
+    return tempfile.TemporaryDirectory(prefix="ray-", dir=short, ignore_cleanup_errors=True)
+
+
+def _connect(ray: Any, settings: dict[str, Any]) -> None:
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **local)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        ray.init(log_to_driver=False, logging_level="error", **settings)
+    except Exception as error:  # Ray raises just that where its processes don't come up
         raise ResourceError(
-            f"no Ray cluster could be reached: {error}",
-            where="runner.address",
+            f"no Ray cluster could be started or reached: {error}",
+            where="data.runner.address",
             mend="Start one with `ray start --head`, or leave the address out.",
         ) from error
 
@@ -169,12 +272,12 @@ def _in_order(
     submit: Callable[[Batch], Any],
     wait: Callable[[Any], Result],
     batches: Iterable[Batch],
-    workers: int,
+    at_once: int,
 ) -> Iterator[Result]:
     under_way: deque[Any] = deque()
     for batch in batches:
         under_way.append(submit(batch))
-        if len(under_way) >= AHEAD * workers:
+        if len(under_way) >= at_once:
             yield wait(under_way.popleft())
     while under_way:
         yield wait(under_way.popleft())

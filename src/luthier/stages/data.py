@@ -43,8 +43,23 @@ def clean(work: Work) -> None:
     if spec is None:
         return
     from luthier.core.progress import Quiet
-    from luthier.data.batches import map_batches
+    from luthier.data.batches import map_batches, ready
     from luthier.data.clean.clean import CLEAN_VERSION, clean, digest_clean
+
+    runner = work.project.data.runner
+
+    def fill(folder: Path) -> dict[str, Any]:
+        with ready(runner):
+            return clean(
+                spec,
+                texts.path,
+                folder,
+                work.progress,
+                base=work.base,
+                seed=seed,
+                run=functools.partial(map_batches, runner=runner, progress=Quiet()),
+                encode=work.encode,
+            )
 
     work.make(
         "clean",
@@ -55,16 +70,7 @@ def clean(work: Work) -> None:
             "seed": seed,
             "encoder": work.encoder_digest() if spec.label_errors else None,
         },
-        lambda folder: clean(
-            spec,
-            texts.path,
-            folder,
-            work.progress,
-            base=work.base,
-            seed=seed,
-            run=functools.partial(map_batches, runner=work.project.data.runner, progress=Quiet()),
-            encode=work.encode,
-        ),
+        fill,
         recorded={"clean": spec},
     )
 
