@@ -21,9 +21,11 @@ from luthier.data.clean.boilerplate import BoilerplateSpec
 from luthier.data.clean.c4 import C4Spec
 from luthier.data.clean.clean import CleanSpec, clean, digest_clean, plan_of
 from luthier.data.clean.exact import ExactSpec
+from luthier.data.clean.label_errors import LabelErrorsSpec
 from luthier.data.clean.length import LengthSpec
-from luthier.data.clean.near import NearSpec
+from luthier.data.clean.near import NearSpec, read_twins, said
 from luthier.data.clean.pii import PiiSpec
+from luthier.data.duplicates import DuplicatesSpec, find
 
 SMS = [
     "Hi its Kate can u give me a ring asap xxx 07946 095812",
@@ -151,6 +153,53 @@ def test_rows_in_are_rows_out_and_in_the_ledger(
     assert told["rows_out"]["documents"] == len(
         read_table(folder / "out/documents.parquet", Document)
     )
+
+
+def test_crowded_searches_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("luthier.data.duplicates.MOST_SURVIVORS", 1)
+    alike = " ".join(f"word{n}" for n in range(60))
+    texts = [f"{alike} {' '.join(f'own{i}x{n}' for n in range(9))}" for i in range(6)]
+    documents = [_document(i, text) for i, text in enumerate(texts)]
+    filled = _fill(tmp_path / "in", documents, [_example(0, "Who?", "I.")])
+    crowded = find(texts, DuplicatesSpec()).crowded
+    assert crowded > 0
+    told = _clean(CleanSpec(near_duplicates=NearSpec()), filled, tmp_path / "out")
+    assert told["rows_out"]["documents"] == 6
+    assert told["crowded"] == {"documents": crowded}
+    everywhere = CleanSpec(near_duplicates=NearSpec(judges="all"))
+    told = _clean(everywhere, filled, tmp_path / "all")
+    assert told["crowded"] == {"documents": crowded, "rows": 0}
+    assert "crowded" not in _clean(CleanSpec(), filled, tmp_path / "none")
+
+
+def test_twins_are_kept_until_rows_leave(tmp_path: Path) -> None:
+    pytest.importorskip("cleanlab")
+    import numpy as np
+
+    labels = [["arch", "bridge"][i % 2] for i in range(40)]
+    labels[4] = "bridge"
+    text = "the quick brown fox jumps over the lazy dog and runs away into the dark green forest"
+    rows = [
+        Example(f"r{i}", (Message("user", f"{i} {text}"), Message("assistant", label)), f"o:{i}",
+                f"g{i}", "row", label=label)
+        for i, label in enumerate(labels)
+    ]  # fmt: skip
+    filled = _fill(tmp_path / "in", [], rows)
+    near = NearSpec(judges="rows", likeness=DuplicatesSpec(threshold=0.95))
+    spec = CleanSpec(near_duplicates=near, max_refused=1.0)
+    _clean(spec, filled, tmp_path / "kept")
+    left = read_table(tmp_path / "kept/rows.parquet", Example)
+    twins = read_twins(tmp_path / "kept", near.likeness)
+    assert twins is not None
+    assert twins.tolist() == find(map(said, left), near.likeness).standing_for.tolist()
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        return np.eye(2, 8, dtype=np.float32)[[int(t.split()[0]) % 2 for t in texts]]
+
+    suspects = spec.model_copy(update={"label_errors": LabelErrorsSpec()})
+    told = _clean(suspects, filled, tmp_path / "left", encode=encode)
+    assert told["reasons"]["suspect label"] == 1
+    assert read_twins(tmp_path / "left", near.likeness) is None
 
 
 def test_shared_lines_are_found_in_all_batches(

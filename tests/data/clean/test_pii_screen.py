@@ -35,7 +35,22 @@ WORDS = [
     *("access key", "is", "İS", "ıs", "hunter22", "tr0ub4dor", "ssn", "social security", "number"),
     *("no.", "socıal securİty", "call", "tel.:", "paſſword", "toKen", "v", "ver. ", "and"),
 ]
-SIGNS = [*":=@.-_/+#()[]\"'$€,", "::", "://", "0", "1", "9", "a", "F", "Z", "é", "ß", "٣", "３", "二"]
+SIGNS = [
+    *":=@.-_/+#()[]\"'$€,",
+    "::",
+    "://",
+    "0",
+    "1",
+    "9",
+    "a",
+    "F",
+    "Z",
+    "é",
+    "ß",
+    "٣",
+    "３",
+    "二",
+]
 PIECE = st.sampled_from(PIECES) | st.sampled_from(WORDS)
 TURNED = st.sampled_from([str, str, str.upper, str.lower, str.title, str.swapcase])
 BETWEEN = st.sampled_from(["", "", " ", " ", ": ", " is ", "\n", *SPACES, "\u200b", "\ud800", "\0"])
