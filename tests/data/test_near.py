@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from luthier.data import _sketch
+from luthier.data import _near
 from luthier.data._near import near_pairs
 from luthier.data.alike import words
 
@@ -59,5 +59,5 @@ def test_texts_in_many_batches(monkeypatch: pytest.MonkeyPatch) -> None:
         test.append(" ".join(text))
     wanted = _defined(train, test, 0.8)
     assert 5 < len(wanted) < 120
-    monkeypatch.setattr(_sketch, "BATCH_CHARACTERS", 500)
+    monkeypatch.setattr(_near, "BATCH_CHARACTERS", 500)
     assert {(item, row) for item, row, _ in near_pairs(iter(train), iter(test), 0.8)} == set(wanted)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from typing import Any
 
 from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Example, Message
-from luthier.data.profile import SAMPLES, profile, quantiles
+from luthier.data.profile import SAMPLES, Profile, quantiles
 
 
 def _example(number: int, kind: str = "fact") -> Example:
@@ -14,6 +16,18 @@ def _example(number: int, kind: str = "fact") -> Example:
     identity = f"m.f{number}?summary-1" if kind == "fact" else f"faq.csv:{number}"
     return Example(identity, messages, "o", "g", kind, f"m.f{number}" if kind == "fact" else "",
                    "train" if number % 2 else "test")  # fmt: skip
+
+
+def _profile(
+    documents: list[Document], examples: list[Example], ledger: Ledger | None = None
+) -> dict[str, Any]:
+    found = Profile()
+    for document in documents:
+        found.add_document(document)
+    for example in examples:
+        found.add_example(example)
+    told: dict[str, Any] = json.loads(json.dumps(found.told(ledger or Ledger())))
+    return told
 
 
 def test_profile_counts() -> None:
@@ -24,7 +38,7 @@ def test_profile_counts() -> None:
         Document("faq.csv:2", "T", "one", "faq.csv:2", "row", "g"),
     ]
     examples = [*map(_example, range(20)), _example(20, "billing")]
-    told = json.loads(json.dumps(profile(documents, examples, ledger)))
+    told = _profile(documents, examples, ledger)
     assert told["documents"]["kinds"] == {"function": 1, "row": 1}
     assert told["documents"]["parts"] == {"m": 1, "faq.csv": 1}
     assert told["documents"]["packages"] == {"m": 1}
@@ -37,8 +51,9 @@ def test_profile_counts() -> None:
 
 
 def test_samples_stay_when_rows_are_added() -> None:
-    few = profile([], [_example(n) for n in range(30)], Ledger())["samples"]
-    many = profile([], [_example(n) for n in range(60)], Ledger())["samples"]
+    few = _profile([], [_example(n) for n in range(30)])["samples"]
+    many = _profile([], [_example(n) for n in range(60)])["samples"]
+    assert len({s["id"] for s in many}) == SAMPLES
     kept = {s["id"] for s in many} & {f"m.f{n}?summary-1" for n in range(30)}
     assert kept <= {s["id"] for s in few}
 
@@ -46,3 +61,16 @@ def test_samples_stay_when_rows_are_added() -> None:
 def test_quantiles() -> None:
     assert quantiles([]) == {}
     assert quantiles(range(101)) == {"min": 0, "p05": 5, "p50": 50, "p95": 95, "max": 100}
+
+
+def test_samples_are_those_with_the_least_hashes_whatever_their_order() -> None:
+    examples = [_example(n) for n in range(50)]
+    least = sorted(examples, key=lambda e: hashlib.sha256(e.id.encode()).digest())[:SAMPLES]
+    for given in (examples, examples[::-1]):
+        assert [s["id"] for s in _profile([], given)["samples"]] == [e.id for e in least]
+
+
+def test_an_id_without_a_question_mark_is_no_kind_of_question() -> None:
+    messages = (Message("user", "q"), Message("assistant", "a"))
+    example = Example("56be4db0acb8001400a502ec", messages, "o", "g", "row", "doc", "train")
+    assert _profile([], [example])["examples"]["questions"] == {}

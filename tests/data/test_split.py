@@ -195,7 +195,7 @@ def test_recorded_sides_are_kept(tmp_path: Path) -> None:
     examples = _labelled({"a": 60, "b": 20})
     spec = StratifiedSpec()
     first = _divide(examples, spec)
-    write_sides(first, tmp_path / "sides.json")
+    write_sides({e.group: e.side for e in first}, tmp_path / "sides.json")
     kept = read_sides(tmp_path / "sides.json")
     again = examples[30:] + examples[:30] + [_example(1000 + n, f"new {n}") for n in range(20)]
     moved = {e.id: e.side for e in _divide(again, spec)}

@@ -8,16 +8,18 @@ similarity search*, 2007) skips only pairs that cannot reach the threshold.
 from __future__ import annotations
 
 import dataclasses
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-from luthier.data._sketch import Counts, Hashes, Shingles, batched, shingles_of
+from luthier.data._sketch import BATCH_CHARACTERS, Counts, Hashes, Shingles, shingles_of
 
 Weights = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Pair = tuple[int, int, float]
 
 SHINGLE_WORDS = 2
 MOST_SLOTS = 2**26
@@ -55,28 +57,42 @@ class _Census:
         return weights
 
 
-def near_pairs(
-    train: Iterable[str], test: Iterable[str], least: float
-) -> Iterator[tuple[int, int, float]]:
-    """All pairs of a test text and a training text that are similar enough.
+class Likeness:
+    """Texts that are added one by one, and the pairs among them that are alike.
 
     Texts are sets of word pairs (of their word, if they have one; without any they are like
-    nothing). A pair of words weighs ln(1 + texts / texts that have it), over both sides.
-
-    Args:
-        train: Training texts, read once as a stream.
-        test: Test texts, read once as a stream; their shingles are held in memory.
-        least: Similarity from which a pair counts, above 0 to 1.
-
-    Yields:
-        The test text's index, the training text's index, and the similarity.
+    nothing). Their shingles wait in a temporary file. Use it as a context manager.
     """
-    with tempfile.TemporaryFile(prefix="luthier-shingles-") as file:
-        ours, others = _store(test, file), _store(train, file)
-        file.seek(0)
-        census = _count(file, [*ours, *others])
-        file.seek(0)
-        tested = list(_read(file, ours, census))
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="luthier-shingles-")  # noqa: SIM115
+        self._batches: list[Counts] = []
+        self._waiting: list[str] = []
+        self._characters = 0
+
+    def add(self, text: str) -> None:
+        """Add one text."""
+        self._waiting.append(text)
+        self._characters += len(text) + 16
+        if self._characters >= BATCH_CHARACTERS:
+            self._flush()
+
+    def pairs(self, is_test: Flags, dropped: Flags, least: float) -> Iterator[Pair]:
+        """All pairs of a test text and a training text that are similar enough.
+
+        A pair of words weighs ln(1 + texts / texts that have it), over all that are not dropped.
+
+        Args:
+            is_test: For each text whether it is a test text; their shingles are held in memory.
+            dropped: For each text whether it is left out.
+            least: Similarity from which a pair counts, above 0 to 1.
+
+        Yields:
+            The test text's place, the training text's place, and the similarity.
+        """
+        self._flush()
+        census = self._count(dropped)
+        tested = list(self._read(census, is_test & ~dropped))
         if not tested:
             return
         prefixes = [_prefixes(rows, census, least) for rows in tested]
@@ -84,36 +100,76 @@ def near_pairs(
         shingles = np.concatenate([found for _, found in prefixes])
         order = np.argsort(shingles, kind="stable")
         index, items = (shingles[order], holders[order]), _joined(tested)
-        for rows in _read(file, others, census):
-            yield from _matches(rows, _prefixes(rows, census, least), items, index, least)
+        for rows in self._read(census, ~(is_test | dropped)):
+            yield from _matches(rows, _prefixes(rows, census, least), items, index, census, least)
+
+    def __enter__(self) -> Likeness:
+        """The texts themselves."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the temporary file."""
+        self._file.close()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            shingles, counts = shingles_of(self._waiting, SHINGLE_WORDS, 1)
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(shingles.tobytes())
+            self._batches.append(counts)
+            self._waiting, self._characters = [], 0
+
+    def _stored(self, wanted: Flags) -> Iterator[tuple[int, Counts, Shingles]]:
+        """Batch by batch the place of its first row, and the counts and shingles of those wanted.
+
+        The others have none.
+        """
+        self._file.seek(0)
+        first = 0
+        for counts in self._batches:
+            shingles = np.frombuffer(self._file.read(4 * int(counts.sum())), dtype=np.uint32)
+            here = wanted[first : first + len(counts)]
+            if not here.all():
+                shingles = shingles[np.repeat(here, counts)]
+            yield first, np.where(here, counts, 0), shingles
+            first += len(counts)
+
+    def _count(self, dropped: Flags) -> _Census:
+        held = int(sum(counts.sum() for counts in self._batches))
+        slots = np.zeros(min(MOST_SLOTS, 1 << max(10, (64 * held).bit_length())), dtype=np.uint32)
+        for _, _, shingles in self._stored(~dropped):
+            slot, times = np.unique(shingles & np.uint32(len(slots) - 1), return_counts=True)
+            slots[slot] += times.astype(np.uint32)
+        return _Census(int(np.count_nonzero(~dropped)), slots)
+
+    def _read(self, census: _Census, wanted: Flags) -> Iterator[_Rows]:
+        for first, counts, shingles in self._stored(wanted):
+            if len(shingles):
+                weights = census.weights(shingles)
+                yield _Rows(shingles, weights, counts, _sums(weights, counts), first)
 
 
-def _store(texts: Iterable[str], file: IO[bytes]) -> list[Counts]:
-    found = []
-    for batch in batched(texts):
-        shingles, counts = shingles_of(batch, SHINGLE_WORDS, 1)
-        file.write(shingles.tobytes())
-        found.append(counts)
-    return found
+def near_pairs(train: Iterable[str], test: Iterable[str], least: float) -> Iterator[Pair]:
+    """All pairs of a test text and a training text that are similar enough.
 
+    Args:
+        train: Training texts, read once as a stream.
+        test: Test texts, read once as a stream.
+        least: Similarity from which a pair counts, above 0 to 1.
 
-def _count(file: IO[bytes], batches: list[Counts]) -> _Census:
-    held = int(sum(counts.sum() for counts in batches))
-    slots = np.zeros(min(MOST_SLOTS, 1 << max(10, (64 * held).bit_length())), dtype=np.uint32)
-    for counts in batches:
-        shingles = np.frombuffer(file.read(4 * int(counts.sum())), dtype=np.uint32)
-        slot, times = np.unique(shingles & np.uint32(len(slots) - 1), return_counts=True)
-        slots[slot] += times.astype(np.uint32)
-    return _Census(sum(map(len, batches)), slots)
-
-
-def _read(file: IO[bytes], batches: list[Counts], census: _Census) -> Iterator[_Rows]:
-    first = 0
-    for counts in batches:
-        shingles = np.frombuffer(file.read(4 * int(counts.sum())), dtype=np.uint32)
-        weights = census.weights(shingles)
-        yield _Rows(shingles, weights, counts, _sums(weights, counts), first)
-        first += len(counts)
+    Yields:
+        The test text's index, the training text's index, and the similarity; see ``Likeness``.
+    """
+    with Likeness() as likeness:
+        sides = []
+        for is_test, texts in ((True, test), (False, train)):
+            for text in texts:
+                likeness.add(text)
+                sides.append(is_test)
+        flags = np.asarray(sides, dtype=np.bool_)
+        tested = int(np.count_nonzero(flags))
+        for item, row, similarity in likeness.pairs(flags, np.zeros_like(flags), least):
+            yield item, row - tested, similarity
 
 
 def _sums(weights: Weights, counts: Counts) -> Weights:
@@ -125,13 +181,14 @@ def _sums(weights: Weights, counts: Counts) -> Weights:
 
 
 def _joined(parts: list[_Rows]) -> _Rows:
-    return _Rows(
-        np.concatenate([p.shingles for p in parts]),
-        np.concatenate([p.weights for p in parts]),
-        np.concatenate([p.counts for p in parts]),
-        np.concatenate([p.totals for p in parts]),
-        0,
-    )
+    """The rows of all batches in one, at their places; those between have no shingle."""
+    last = parts[-1].first + len(parts[-1].counts)
+    counts, totals = np.zeros(last, dtype=np.int64), np.zeros(last)
+    for part in parts:
+        here = slice(part.first, part.first + len(part.counts))
+        counts[here], totals[here] = part.counts, part.totals
+    shingles = np.concatenate([p.shingles for p in parts])
+    return _Rows(shingles, np.concatenate([p.weights for p in parts]), counts, totals, 0)
 
 
 def _prefixes(rows: _Rows, census: _Census, least: float) -> tuple[Counts, Shingles]:
@@ -161,8 +218,9 @@ def _matches(
     prefixes: tuple[Counts, Shingles],
     items: _Rows,
     index: tuple[Shingles, Counts],
+    census: _Census,
     least: float,
-) -> Iterator[tuple[int, int, float]]:
+) -> Iterator[Pair]:
     """The similar pairs of a batch of training rows; ``index`` has the test rows' prefixes."""
     row, shingles = prefixes[0] - rows.first, prefixes[1]
     left = np.searchsorted(index[0], shingles, "left")
@@ -179,10 +237,14 @@ def _matches(
     likely = lighter >= least * np.maximum(rows.totals[mine], items.totals[other]) - 1e-6
     starts, item_starts = rows.starts, items.starts
     for one, item in zip(mine[likely].tolist(), other[likely].tolist(), strict=True):
-        here = slice(starts[one], starts[one] + rows.counts[one])
-        there = slice(item_starts[item], item_starts[item] + items.counts[item])
-        shared = np.isin(rows.shingles[here], items.shingles[there], assume_unique=True)
-        weight = float(rows.weights[here][shared].sum())
+        both = np.concatenate(
+            (
+                rows.shingles[starts[one] : starts[one] + rows.counts[one]],
+                items.shingles[item_starts[item] : item_starts[item] + items.counts[item]],
+            )
+        )
+        both.sort()
+        weight = float(census.weights(both[1:][both[1:] == both[:-1]]).sum())
         similarity = weight / (rows.totals[one] + items.totals[item] - weight)
         if similarity >= least:
             yield item, rows.first + one, min(1.0, float(similarity))

@@ -6,18 +6,22 @@ against the promise.
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+import numpy as np
+
 from luthier.core.ledger import Ledger
 from luthier.core.records import Example
-from luthier.data._near import near_pairs
+from luthier.data._near import Flags, Likeness, near_pairs
 
 NEAR = 0.8
 """Weighted Jaccard similarity from which two rows count as near-duplicates."""
+TOO_LIKE = "too like a test question"
 ALL = 1 - 1e-9
 """Similarity of rows with the same word pairs."""
 
@@ -54,6 +58,50 @@ def words(text: str) -> list[str]:
     return _WORDS.findall(text.lower())
 
 
+class Likes:
+    """Rows that are added one by one, and which of them are too much like a test item.
+
+    Texts wait in a temporary file. Use it as a context manager.
+    """
+
+    def __init__(self) -> None:
+        self._likeness = Likeness()
+        self._prompts = array.array("Q")
+
+    def add(self, example: Example) -> None:
+        """Add one row."""
+        prompt = _prompt(example)
+        self._likeness.add(f"{prompt}\n{example.answer}")
+        self._prompts.append(int.from_bytes(_digest(prompt)[:8], "little"))
+
+    def too_like(self, is_test: Flags, dropped: Flags) -> Flags:
+        """For each row whether it is a training or validation row too like a test item.
+
+        Args:
+            is_test: For each row, in the order they were added, whether it is a test item.
+            dropped: For each row whether it is left out already.
+        """
+        prompts = np.frombuffer(self._prompts, dtype=np.uint64)
+        same = np.isin(prompts, prompts[is_test & ~dropped]) & ~is_test & ~dropped
+        found = np.zeros_like(dropped)
+        while True:  # fewer rows weigh word pairs otherwise, so what is left is looked at again
+            near = self._likeness.pairs(is_test, dropped | found, NEAR)
+            places = np.fromiter((row for _, row, _ in near), np.int64)
+            if not len(places) and not same.any():
+                return found
+            found[places] = True
+            found |= same
+            same = np.zeros_like(same)
+
+    def __enter__(self) -> Likes:
+        """The rows themselves."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the temporary file."""
+        self._likeness.__exit__()
+
+
 def without_likes(examples: Sequence[Example], ledger: Ledger) -> list[Example]:
     """The examples without training and validation rows that are too much like a test item.
 
@@ -61,19 +109,18 @@ def without_likes(examples: Sequence[Example], ledger: Ledger) -> list[Example]:
         examples: With their sides. The test side is locked and stays as it is.
         ledger: Gets a line for each row refused.
     """
-    test = [e for e in examples if e.side == "test"]
-    kept = list(examples)
-    while True:  # fewer rows weigh word pairs otherwise, so what is left is looked at again
-        training = [e for e in kept if e.side != "test"]
-        found = {training[place].id for *_, place in _near(training, test)}
-        taken = {_digest(_prompt(item)) for item in test}
-        found.update(row.id for row in training if _digest(_prompt(row)) in taken)
-        if not found:
-            return kept
-        for example in training:
-            if example.id in found:
-                ledger.refuse("too like a test question", example.origin, example.question)
-        kept = [e for e in kept if e.side == "test" or e.id not in found]
+    with Likes() as likes:
+        for example in examples:
+            likes.add(example)
+        is_test = np.fromiter((e.side == "test" for e in examples), np.bool_, len(examples))
+        refused = likes.too_like(is_test, np.zeros_like(is_test))
+    kept = []
+    for example, too_like in zip(examples, refused.tolist(), strict=True):
+        if too_like:
+            ledger.refuse(TOO_LIKE, example.origin, example.question)
+        else:
+            kept.append(example)
+    return kept
 
 
 def overlaps(train: Sequence[Example], test: Sequence[Example]) -> Iterator[Overlap]:

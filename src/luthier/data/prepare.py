@@ -7,38 +7,51 @@ questions, splits and locks; ``synthesize/``, ``augment/`` and ``balance/`` add 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
-from luthier.core.records import Document, Example, Side, read_table, write_table
+from luthier.core.records import (
+    Document,
+    Example,
+    Side,
+    TableWriter,
+    iterate_table,
+    read_table,
+)
 from luthier.core.spec import Spec, runtime
-from luthier.data.alike import without_likes
+from luthier.data._gather import Gathered, gather
+from luthier.data.alike import TOO_LIKE, Likes
 from luthier.data.annotate.annotate import AnnotateSpec
 from luthier.data.augment.augment import AugmentSpec
 from luthier.data.balance.balance import BalanceSpec
 from luthier.data.batches import Embedded, RunnerSpec
 from luthier.data.clean.clean import CleanSpec
+from luthier.data.clean.near import read_twins
 from luthier.data.collect import DOCUMENTS, ROWS
 from luthier.data.duplicates import DuplicatesSpec, survivors
-from luthier.data.profile import profile
+from luthier.data.profile import Profile
 from luthier.data.questions import QuestionsSpec, make_questions
 from luthier.data.readiness.readiness import ReadinessSpec
 from luthier.data.sources.sources import SourceSpec
 from luthier.data.split import (
     AnySplit,
+    Place,
     SplitSpec,
-    count_sides,
-    lock,
+    lock_of,
+    locked,
+    place_rows,
     read_sides,
-    split,
+    told_sides,
     write_sides,
 )
 from luthier.data.synthesize.synthesize import SynthesizeSpec
@@ -122,51 +135,89 @@ def prepare(
         LeakageError: More was refused than ``max_refused`` allows.
     """
     started = time.monotonic()
-    ledger = Ledger()
-    documents = read_documents(collected)
-    rows = read_table(collected / ROWS, Example)
-    with progress.task("Making questions", 3) as task:
-        made, considered = _from_documents(documents, spec, seed, ledger)
+    ledger, told = Ledger(), Profile()
+    with progress.task("Making questions and dividing", 3) as task, Likes() as likes:
+        made, considered = _from_documents(collected, spec, seed, told, ledger)
         task.advance(note=f"{len(made)} questions")
-        asked, twins = _without_repeats(rows, spec.duplicates, ledger)
+        twins = read_twins(collected, spec.duplicates)
+        gathered = gather(collected / ROWS, made, spec.duplicates, twins, likes, ledger)
+        task.advance(note=f"{len(gathered.stubs)} rows")
+        places = place_rows(gathered.stubs, gathered.standing_for, spec.split, seed, kept)
+        apart = np.fromiter((bool(p.apart) for p in places), np.bool_, len(places))
+        is_test = np.fromiter((p.side == "test" for p in places), np.bool_, len(places))
+        too_like = likes.too_like(is_test, apart).tolist()
+        fates = [
+            dataclasses.replace(place, apart=TOO_LIKE) if like else place
+            for place, like in zip(places, too_like, strict=True)
+        ]
+        test = _write_examples(collected, folder, gathered, made, fates, told, ledger)
         task.advance()
-        joined = [*asked, *made]
-        own = list(range(len(asked), len(joined)))
-        examples = split(joined, [*twins, *own], spec.split, seed, ledger, kept or None)
-        examples = without_likes(examples, ledger)
-        task.advance()
+    rows_out = told.sides.total()
     ledger.check(
-        rows_in=len(rows) + considered,
-        rows_out=len(examples),
+        rows_in=gathered.rows_in + considered,
+        rows_out=rows_out,
         limit=spec.max_refused,
         stage="prepare",
     )
-    _write(documents, examples, ledger, folder)
+    if not rows_out:
+        raise DataError(
+            "no example is left to learn from",
+            where="data",
+            mend="Add a source of questions and answers, or let `questions` make some.",
+        )
+    write_sides(told.groups, folder / "sides.json")
+    ledger.write(folder)
+    profile = json.dumps(told.told(ledger), indent=2, ensure_ascii=False)
+    (folder / "profile.json").write_text(profile, encoding="utf-8")
     return {
-        "examples": len(examples),
-        "groups": len({e.group for e in examples}),
-        "sides": count_sides(examples),
-        "lock": lock(examples),
+        "examples": rows_out,
+        "groups": len(told.groups),
+        "sides": told_sides(told.sides),
+        "lock": lock_of(test),
         "refused": ledger.refused,
         "reasons": ledger.reasons(),
         "seconds": round(time.monotonic() - started, 2),
     }
 
 
-def _write(
-    documents: Sequence[Document], examples: Sequence[Example], ledger: Ledger, folder: Path
-) -> None:
-    if not examples:
-        raise DataError(
-            "no example is left to learn from",
-            where="data",
-            mend="Add a source of questions and answers, or let `questions` make some.",
-        )
-    write_table(folder / "examples.parquet", examples, Example)
-    write_sides(examples, folder / "sides.json")
-    ledger.write(folder)
-    told = json.dumps(profile(documents, examples, ledger), indent=2, ensure_ascii=False)
-    (folder / "profile.json").write_text(told, encoding="utf-8")
+def _write_examples(
+    collected: Path,
+    folder: Path,
+    gathered: Gathered,
+    made: Sequence[Example],
+    fates: Sequence[Place],
+    told: Profile,
+    ledger: Ledger,
+) -> list[str]:
+    """Write the rows that stay, with their sides; returns what the lock holds of the test side."""
+    test = []
+    waiting = zip(gathered.rows, fates, strict=False)  # those made follow at the end
+    place, fate = next(waiting, (-1, None))
+    with TableWriter(folder / "examples.parquet", Example) as writer:
+
+        def write(rows: Iterable[tuple[Example, Place]]) -> None:
+            kept = []
+            for row, fate in rows:
+                if fate.apart:
+                    ledger.refuse(fate.apart, row.origin, row.question)
+                    continue
+                example = dataclasses.replace(row, group=fate.group, side=fate.side)
+                told.add_example(example)
+                kept.append(example)
+                if fate.side == "test":
+                    test.append(locked(example))
+            writer.write(kept)
+
+        first = 0
+        for batch in iterate_table(collected / ROWS, Example):
+            here = []
+            while fate is not None and place < first + len(batch):
+                here.append((batch[place - first], fate))
+                place, fate = next(waiting, (-1, None))
+            write(here)
+            first += len(batch)
+        write(zip(made, fates[len(gathered.rows) :], strict=True))
+    return test
 
 
 def read_documents(folder: Path) -> list[Document]:
@@ -181,9 +232,15 @@ def read_examples(folder: Path, side: Side | None = None) -> list[Example]:
 
 
 def _from_documents(
-    documents: Sequence[Document], spec: DataSpec, seed: int, ledger: Ledger
+    collected: Path, spec: DataSpec, seed: int, told: Profile, ledger: Ledger
 ) -> tuple[list[Example], int]:
     """Examples made from all documents that are not near-duplicates, and how many were weighed."""
+    documents = []
+    for batch in iterate_table(collected / DOCUMENTS, Document):
+        for document in batch:
+            told.add_document(document)
+            if spec.questions is not None:
+                documents.append(document)
     if spec.questions is None:
         return [], 0
     standing_for = survivors([_said(d) for d in documents], spec.duplicates)
@@ -200,19 +257,3 @@ def _from_documents(
 def _said(document: Document) -> str:
     """The text without the line that names it."""
     return document.text.removeprefix(document.meta.get("signature") or document.title)
-
-
-def _without_repeats(
-    rows: Sequence[Example], spec: DuplicatesSpec, ledger: Ledger
-) -> tuple[list[Example], list[int]]:
-    """Rows without exact repeats, and for each the index of the one it nearly repeats."""
-    seen: set[str] = set()
-    kept = []
-    for row in rows:
-        said = " ".join("\n".join(f"{m.role}: {m.content}" for m in row.messages).split())
-        if said.casefold() in seen:
-            ledger.refuse("repeated row", row.origin, row.question)
-        else:
-            seen.add(said.casefold())
-            kept.append(row)
-    return kept, survivors(["\n".join(m.content for m in r.messages) for r in kept], spec)

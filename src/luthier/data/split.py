@@ -16,7 +16,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, assert_never
+from typing import Annotated, Any, Literal, Protocol, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -113,6 +113,79 @@ def side_of(group: str, spec: SplitSpec, seed: int) -> Side:
     return "validation" if place < spec.test + spec.validation else "train"
 
 
+class Grouped(Protocol):
+    """What the split needs of a row; an ``Example`` has it all."""
+
+    @property
+    def id(self) -> str:
+        """Stable and unique."""
+
+    @property
+    def group(self) -> str:
+        """Rows of one group are always on the same side."""
+
+    @property
+    def kind(self) -> str:
+        """What is asked for."""
+
+    @property
+    def label(self) -> str:
+        """The class, or ""."""
+
+    @property
+    def parent(self) -> str:
+        """The row this one was made from, or ""."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row comes to stand.
+
+    Attributes:
+        group: The joined group's name.
+        side: That group's.
+        apart: Why the row must go (what it has to be beside is on another side), or "".
+    """
+
+    group: str
+    side: Side
+    apart: str
+
+
+def place_rows(
+    rows: Sequence[Grouped],
+    standing_for: Sequence[int],
+    spec: AnySplit,
+    seed: int,
+    kept: Mapping[str, Side] | None = None,
+) -> list[Place]:
+    """Where each row comes to stand.
+
+    Args:
+        rows: In a stable order, newest last.
+        standing_for: For each row the index of the earlier one it nearly repeats, or its own
+            (``duplicates.survivors``).
+        spec: How to divide.
+        seed: Another seed, another split.
+        kept: Sides that groups keep from an earlier split (``read_sides``).
+
+    Raises:
+        DataError: The group to leave out does not exist.
+    """
+    held: Mapping[str, Side] = kept or {}
+    roots, besides = _join(rows, standing_for, held)
+    side_for = _placing(spec, seed, roots)
+    sides: dict[str, Side] = {}
+    done = []
+    for row, beside in zip(rows, besides, strict=True):
+        root = roots[row.group]
+        if root not in sides:
+            sides[root] = held[root] if root in held else side_for(root, row)
+        apart = next((why for why, other in beside if sides[other] != sides[root]), "")
+        done.append(Place(root, sides[root], apart))
+    return done
+
+
 def split(
     examples: Sequence[Example],
     standing_for: Sequence[int],
@@ -121,17 +194,16 @@ def split(
     ledger: Ledger,
     kept: Mapping[str, Side] | None = None,
 ) -> list[Example]:
-    """Give each example its side.
+    """Give each example its side; see ``place_rows``.
 
     Args:
         examples: In a stable order, newest last.
-        standing_for: For each example the index of the earlier one it nearly repeats, or its own
-            (``duplicates.survivors``).
+        standing_for: For each example the index of the earlier one it nearly repeats, or its own.
         spec: How to divide.
         seed: Another seed, another split.
         ledger: Gets a line for each example refused because its twin, its parent or a row made
             from it is on another side.
-        kept: Sides that groups keep from an earlier split (``read_sides``).
+        kept: Sides that groups keep from an earlier split.
 
     Returns:
         The examples with ``side`` set; ``group`` is the joined group's name.
@@ -139,33 +211,26 @@ def split(
     Raises:
         DataError: The group to leave out does not exist.
     """
-    held: Mapping[str, Side] = kept or {}
-    roots, besides = _join(examples, standing_for, held)
-    side_for = _placing(spec, seed, roots)
-    sides: dict[str, Side] = {}
     done = []
-    for example, beside in zip(examples, besides, strict=True):
-        root = roots[example.group]
-        if root not in sides:
-            sides[root] = held[root] if root in held else side_for(root, example)
-        apart = next((why for why, other in beside if sides[other] != sides[root]), None)
-        if apart:
-            ledger.refuse(apart, example.origin, example.question)
+    places = place_rows(examples, standing_for, spec, seed, kept)
+    for example, place in zip(examples, places, strict=True):
+        if place.apart:
+            ledger.refuse(place.apart, example.origin, example.question)
         else:
-            done.append(dataclasses.replace(example, group=root, side=sides[root]))
+            done.append(dataclasses.replace(example, group=place.group, side=place.side))
     return done
 
 
 def _join(
-    examples: Sequence[Example], standing_for: Sequence[int], held: Mapping[str, Side]
-) -> tuple[dict[str, str], list[list[tuple[str, str]]]]:
+    examples: Sequence[Grouped], standing_for: Sequence[int], held: Mapping[str, Side]
+) -> tuple[dict[str, str], list[Sequence[tuple[str, str]]]]:
     """The joined group of each group, and for each example the reasons to be beside another.
 
     Joined groups follow from the rows up to a group's first alone, never from later ones.
     """
     roots: dict[str, str] = {}
     families: dict[str, str] = {}  # a row's id to the joined group of it or of what it made
-    besides = []
+    besides: list[Sequence[tuple[str, str]]] = []
     for example, twin in zip(examples, standing_for, strict=True):
         names = [name for name in (example.id, example.parent) if name]
         near = examples[twin].group
@@ -179,11 +244,11 @@ def _join(
             roots[example.group] = beside[0][1] if free else example.group
         for name in names:
             families.setdefault(name, roots[example.group])
-        besides.append(beside)
+        besides.append(beside or ())
     return roots, besides
 
 
-def _placing(spec: AnySplit, seed: int, roots: Mapping[str, str]) -> Callable[[str, Example], Side]:
+def _placing(spec: AnySplit, seed: int, roots: Mapping[str, str]) -> Callable[[str, Grouped], Side]:
     """A function that is asked once for each joined group, in order, with its first example."""
     match spec:
         case SplitSpec():
@@ -203,12 +268,12 @@ def _placing(spec: AnySplit, seed: int, roots: Mapping[str, str]) -> Callable[[s
             assert_never(spec)
 
 
-def _stratified(spec: StratifiedSpec, seed: int) -> Callable[[str, Example], Side]:
+def _stratified(spec: StratifiedSpec, seed: int) -> Callable[[str, Grouped], Side]:
     test, validation = exact(spec.test), exact(spec.validation)
     met: Counter[str] = Counter()
     left: Counter[str] = Counter()
 
-    def side_for(_: str, example: Example) -> Side:
+    def side_for(_: str, example: Grouped) -> Side:
         of = _class_of(example, spec.by)
         number = met[of]
         met[of] += 1
@@ -222,10 +287,10 @@ def _stratified(spec: StratifiedSpec, seed: int) -> Callable[[str, Example], Sid
     return side_for
 
 
-def _folded(spec: FoldsSpec, seed: int) -> Callable[[str, Example], Side]:
+def _folded(spec: FoldsSpec, seed: int) -> Callable[[str, Grouped], Side]:
     met: Counter[str] = Counter()
 
-    def side_for(group: str, example: Example) -> Side:
+    def side_for(group: str, example: Grouped) -> Side:
         if spec.by is None:
             fold = int(place_of(seed, group) * spec.folds)
         else:
@@ -241,7 +306,7 @@ def _watched(group: str, share: float, seed: int) -> Side:
     return "validation" if place_of(seed, "validation", group) < share else "train"
 
 
-def _class_of(example: Example, by: By) -> str:
+def _class_of(example: Grouped, by: By) -> str:
     match by:
         case "label":
             return example.label
@@ -279,19 +344,24 @@ def folds(spec: AnySplit, groups: Iterable[str] = ()) -> list[AnySplit]:
             assert_never(spec)
 
 
-def lock(examples: Sequence[Example]) -> str:
+def lock(examples: Iterable[Example]) -> str:
     """SHA-256 (hex) of the test side: its ids and contents, whatever their order."""
-    rows = sorted(
-        json.dumps([e.id, [[m.role, m.content] for m in e.messages]], ensure_ascii=False)
-        for e in examples
-        if e.side == "test"
-    )
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    return lock_of(locked(e) for e in examples if e.side == "test")
 
 
-def write_sides(examples: Iterable[Example], path: Path) -> None:
+def locked(example: Example) -> str:
+    """What the lock holds of a test row."""
+    said = [[m.role, m.content] for m in example.messages]
+    return json.dumps([example.id, said], ensure_ascii=False)
+
+
+def lock_of(rows: Iterable[str]) -> str:
+    """The lock of test rows, each as ``locked`` tells it."""
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
+
+
+def write_sides(sides: Mapping[str, Side], path: Path) -> None:
     """Write each group's side to a file that ``keep`` can name."""
-    sides = {e.group: e.side for e in examples}
     write_atomic(path, json.dumps(sides, indent=0, ensure_ascii=False, sort_keys=True))
 
 
@@ -321,8 +391,13 @@ def read_sides(path: Path) -> dict[str, Side]:
     return sides
 
 
-def count_sides(examples: Sequence[Example]) -> dict[str, dict[str, int]]:
+def count_sides(examples: Iterable[Example]) -> dict[str, dict[str, int]]:
     """Examples by side and kind: ``{"train": {"fact": 10, "form": 3}, ...}``."""
-    counts = Counter((e.side, e.kind) for e in examples)
-    kinds = sorted({e.kind for e in examples})
-    return {side: {k: counts[side, k] for k in kinds} for side in ("train", "validation", "test")}
+    return told_sides(Counter((e.side, e.kind) for e in examples))
+
+
+def told_sides(counts: Mapping[tuple[Side, str], int]) -> dict[str, dict[str, int]]:
+    """Counts by (side, kind) as ``count_sides`` gives them."""
+    kinds = sorted({kind for _, kind in counts})
+    sides: tuple[Side, ...] = ("train", "validation", "test")
+    return {side: {k: counts.get((side, k), 0) for k in kinds} for side in sides}

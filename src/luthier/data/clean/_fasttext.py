@@ -11,6 +11,7 @@ Compressing text classification models*, 2016. The layout of the file is that of
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import struct
 from collections.abc import Sequence
@@ -130,12 +131,13 @@ class FastText:
         """The number of each word; words that are new are worked out."""
         if len(self._known) > MOST_WORDS:
             self._forget()
-        numbers = list(map(self._known.get, words))
-        if None in numbers:
-            new = {word for word, number in zip(words, numbers, strict=True) if number is None}
-            self._learn(sorted(new))
-            numbers = list(map(self._known.get, words))
-        return np.asarray(numbers, dtype=np.int64)
+        found = map(self._known.get, words, itertools.repeat(-1))
+        numbers = np.fromiter(found, np.int64, len(words))
+        unknown = np.flatnonzero(numbers < 0).tolist()
+        if unknown:
+            self._learn(sorted({words[place] for place in unknown}))
+            numbers[unknown] = [self._known[words[place]] for place in unknown]
+        return numbers
 
     def _forget(self) -> None:
         """Remember the mark at the end of a text alone: word 0."""

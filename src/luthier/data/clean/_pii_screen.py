@@ -12,10 +12,14 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from luthier.data.clean._pii_find import CALLED
+
 _HEX = "[0-9A-Fa-f]{1,4}"
 _HEXES = f"{_HEX}(?::{_HEX})*"
 _SPACE = r"[\s\x0b\x1c-\x1f\x{85}\p{Z}]"  # all that is white space in Unicode, as for Python
 _BEFORE, _AFTER = "(?:^|[^0-9A-Za-z_:.])", "(?:$|[^0-9A-Za-z_:])"
+
+_GAP = r"[ .\-/()]{0,2}"
 
 # In order of precedence: of two findings that overlap, that of the earlier kind counts.
 SCREENS = {
@@ -39,7 +43,12 @@ SCREENS = {
         rf"|(?:{_HEX}:){{7}}{_HEX}"
         rf"|{_BEFORE}(?:{_HEXES}::(?:{_HEXES})?|::{_HEXES}){_AFTER}"
     ),
-    "phone": r"(?:^|[^0-9A-Za-z_.,$€£#/+\-])\+?\(?[0-9](?:[ .\-/()]{0,2}[0-9]){6}",
+    "phone": (
+        rf"\+\(?[0-9](?:{_GAP}[0-9]){{6}}"
+        rf"|(?:^|[^0-9])0(?:{_GAP}[0-9]){{8}}"
+        rf"|(?:^|[^0-9])[2-9][0-9]{{2}}{_GAP}[2-9][0-9]{{2}}{_GAP}[0-9]{{4}}(?:$|[^0-9])"
+        rf"|(?i:\b(?:{CALLED})\b)[^0-9\n]{{0,18}}[0-9](?:{_GAP}[0-9]){{6}}"
+    ),
 }
 KINDS = tuple(SCREENS)
 _ANY = "|".join(f"(?:{screen})" for screen in SCREENS.values())

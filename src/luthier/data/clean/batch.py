@@ -102,7 +102,8 @@ def clean_batch(rows: Sequence[Row], plan: Plan) -> Batch:
         The rows that stay and a ledger line for each that was changed or doesn't.
     """
     done = Batch([], [], Counter(), Counter(), [])
-    drafts = [_draft(row, plan) for row in rows]
+    repairs = plan.repairs
+    drafts = [_draft(row, plan, repairs=repairs) for row in rows]
     foreign = _foreign(drafts, plan.spec)
     private = _private(drafts, plan)
     for row, draft, language, kinds in zip(rows, drafts, foreign, private, strict=True):
@@ -120,10 +121,10 @@ class _Draft:
     text: str
 
 
-def _draft(row: Row, plan: Plan) -> _Draft:
+def _draft(row: Row, plan: Plan, *, repairs: bool) -> _Draft:
     reasons: dict[str, None] = {}
     repaired = row
-    if plan.repairs:
+    if repairs:
         repaired = change_texts(row, lambda text, place: _repair(text, place, row, plan, reasons))
     answers_only = plan.spec.rows_judged_by == "answer"
     return _Draft(repaired, reasons, judged_text(repaired, answers_only=answers_only))

@@ -47,7 +47,7 @@ from luthier.data.clean.pii import PiiSpec, plan_pii
 from luthier.data.clean.whitespace import WhitespaceSpec
 from luthier.data.duplicates import DuplicatesSpec, find
 
-CLEAN_VERSION = 1
+CLEAN_VERSION = 2
 BATCH_ROWS, SHOWN = 8192, 12
 
 Run = Callable[[Callable[[Sequence[Row]], Batch], Iterable[Sequence[Row]]], Iterable[Batch]]

@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 
 from luthier.core.errors import ConfigError
 from luthier.core.spec import Spec
-from luthier.data.clean._pii_find import FINDERS, Span
+from luthier.data.clean._pii_find import FINDERS, Span, candidates
 from luthier.data.clean._pii_screen import KINDS
 from luthier.data.clean._pii_standins import standin
 
@@ -169,7 +169,7 @@ def treat(text: str, plan: PiiPlan, kinds: Sequence[str] = KINDS) -> Treated:
     found = Counter(kind for _, _, kind in spans)
     text = _replaced(text, spans, plan, ways)
     for _ in range(_ROUNDS):
-        more = _builtin(text, plan, ("mask",), KINDS)
+        more = _builtin(text, plan, ("mask",), candidates(text))
         if not more:
             break
         found.update(kind for _, _, kind in more)
