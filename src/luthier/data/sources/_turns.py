@@ -64,9 +64,13 @@ def optional(row: Mapping[str, Any], key: str) -> str:
     Raises:
         UnfitError: It is a list or an object, or holds halves of surrogate pairs.
     """
+    value = row.get(key)
+    if value is None:
+        return ""
     try:
-        text = (as_text(row.get(key)) or "").strip()
-        text.encode("utf-8")
+        text = (value if isinstance(value, str) else as_text(value) or "").strip()
+        if not text.isascii():  # which costs nothing to know
+            text.encode("utf-8")
     except TypeError as error:
         raise UnfitError("wrong type", f"{key} is {error}") from None
     except UnicodeEncodeError:
