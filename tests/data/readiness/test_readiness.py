@@ -275,6 +275,19 @@ def test_copies_do_not_vouch_for_a_wrong_label(tmp_path: Path) -> None:
     assert lights["duplicates"]["colour"] == "green", "made rows are copies on purpose"
 
 
+def test_labels_of_classes_too_small_to_judge_are_not_called_right(tmp_path: Path) -> None:
+    world = sound()
+    world.rows = [
+        dataclasses.replace(
+            row, label=f"{row.label} {number // 3}" if number % 10 > 2 else row.label
+        )
+        for number, row in enumerate(world.rows)
+    ]
+    light = judge(world, tmp_path)[1]["label errors"]
+    assert light["colour"] == "grey"
+    assert "labels are of classes with 5 rows or more" in light["said"]
+
+
 def test_suspects_are_shown_with_the_label_they_should_have(tmp_path: Path) -> None:
     world = sound()
     world.rows[3] = dataclasses.replace(

@@ -30,7 +30,8 @@ from luthier.data.readiness.page import write_page
 if TYPE_CHECKING:
     from luthier.models.encode import Vectors
 
-READINESS_VERSION = 2
+READINESS_VERSION = 3
+FOLDS = 5  # for suspect labels; classes with fewer rows are not judged
 _LANGUAGE_CHARS = 40
 
 Encode = Callable[[Sequence[str]], "Vectors"]
@@ -262,10 +263,17 @@ def _label_errors(rows: Sequence[Example], encode: Encode, seed: int) -> Light:
 
     if not rows:
         return Light("label errors", "grey", "rows have no labels")
-    found = suspects(encode([e.question for e in rows]), [e.label for e in rows], seed=seed)
+    found = suspects(
+        encode([e.question for e in rows]), [e.label for e in rows], folds=FOLDS, seed=seed
+    )
     if found is None:
         return Light("label errors", "grey", "too few rows of each class to look for them")
-    share = len(found) / len(rows)
+    counts = Counter(e.label for e in rows)
+    judged = sum(n for n in counts.values() if n >= FOLDS)
+    if judged < len(rows) / 2:
+        said = f"only {judged:,} of {len(rows):,} labels are of classes with {FOLDS} rows or more"
+        return Light("label errors", "grey", said, "Raise `data.readiness.sample`.")
+    share = len(found) / judged
     shown = [
         {"origin": rows[s.row].origin, "text": rows[s.row].question[:200],
          "label": rows[s.row].label, "rather": s.rather}
@@ -274,7 +282,7 @@ def _label_errors(rows: Sequence[Example], encode: Encode, seed: int) -> Light:
     return Light(
         "label errors",
         lights.worst(share, 0.02, 0.1),
-        f"{len(found):,} of {len(rows):,} labels are suspect ({share:.1%})",
+        f"{len(found):,} of {judged:,} labels are suspect ({share:.1%})",
         "" if share < 0.02 else "Read them in the page; `data.clean.label_errors` leaves them out.",
         {"suspects": shown},
     )
