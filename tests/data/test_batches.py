@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import multiprocessing
 import os
+import signal
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import TypeAdapter
 
 from luthier.core.errors import DataError, ResourceError
 from luthier.core.progress import Quiet
 from luthier.core.spec import digest_of
-from luthier.data.batches import AHEAD, Embedded, Processes, Ray, RunnerSpec, map_batches
+from luthier.data.batches import AHEAD, Embedded, Processes, Ray, RunnerSpec, map_batches, ready
 
 needs_ray = pytest.mark.skipif(
     importlib.util.find_spec("ray") is None, reason="pip install 'luthier[ray]' to test Ray"
@@ -34,14 +41,46 @@ def _refuses(batch: list[int]) -> int:
 
 
 def _dies(batch: list[int]) -> int:
-    os._exit(3)
+    if batch[0] == 4:
+        os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
+    return sum(batch)
 
 
+WAITS = """
+import time
+from luthier.core.progress import Quiet
+from luthier.data.batches import Processes, map_batches
+
+def wait(batch):
+    print(__import__("os").getpid(), flush=True)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    list(map_batches(wait, [1], runner=Processes(workers=1), progress=Quiet()))
+"""
+HERE = Ray(workers=2)
 BATCHES = [[n, n + 1] for n in range(0, 20, 2)]
 
 
 def _mapped(runner: RunnerSpec, function: object = _slow_first) -> list[object]:
     return list(map_batches(function, iter(BATCHES), runner=runner, progress=Quiet()))  # type: ignore[arg-type]
+
+
+def _ends(pid: int) -> bool:
+    """Whether a process is gone, or goes within some seconds."""
+    for _ in range(200):
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _children() -> set[int]:
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def _ray_folders() -> list[Path]:
+    return [*Path(tempfile.gettempdir()).glob("ray-*"), *Path("/tmp/ray").glob("*")]
 
 
 @pytest.mark.parametrize("runner", [Embedded(), Processes(workers=2)], ids=lambda r: r.kind)
@@ -74,9 +113,21 @@ def test_batches_are_taken_only_as_needed() -> None:
     results.close()  # type: ignore[attr-defined]
 
 
-def test_a_dead_worker_ends_with_what_to_do() -> None:
-    with pytest.raises(ResourceError, match="worker process died"):
-        _mapped(Processes(workers=1), _dies)
+def test_a_killed_worker_ends_with_what_to_do_and_leaves_none_behind() -> None:
+    with pytest.raises(ResourceError, match="worker process died") as caught:
+        _mapped(Processes(workers=2), _dies)
+    assert caught.value.where == "data.runner.workers"
+    assert not multiprocessing.active_children()
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    script = tmp_path / "waits.py"
+    script.write_text(WAITS)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        worker = int(started.stdout.readline())
+        started.kill()  # nothing of it can tidy up
+    assert _ends(worker)
 
 
 def test_no_batches() -> None:
@@ -96,15 +147,24 @@ def test_without_ray_it_says_what_to_install() -> None:
 
 
 @needs_ray
-def test_ray_gives_the_same_rows_in_the_same_order() -> None:
-    here = Ray(workers=2)
-    assert _mapped(here) == _mapped(Embedded())
-    with pytest.raises(DataError, match="five is refused") as caught:
-        _mapped(here, _refuses)
-    assert caught.value.where == "rows.csv:5"
-
-
-@needs_ray
 def test_an_unreachable_cluster_ends_with_what_to_do() -> None:
     with pytest.raises(ResourceError, match="no Ray cluster"):
         _mapped(Ray(address="auto"))
+
+
+@needs_ray
+def test_nothing_is_started_where_there_is_nothing_to_do() -> None:
+    assert not list(map_batches(_refuses, [], runner=Ray(address="auto"), progress=Quiet()))
+
+
+@needs_ray
+def test_a_local_cluster_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
+    before, on_sigterm = set(_ray_folders()), signal.getsignal(signal.SIGTERM)
+    children = _children()
+    with ready(HERE):
+        assert len(set(_ray_folders()) - before) == 1
+        assert _mapped(HERE) == _mapped(Embedded())
+    assert set(_ray_folders()) == before
+    assert signal.getsignal(signal.SIGTERM) is on_sigterm
+    assert capfd.readouterr() == ("", "")
+    assert all(_ends(process) for process in _children() - children)

@@ -13,9 +13,11 @@ import importlib
 import itertools
 import multiprocessing
 import os
+import shutil
 import signal
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -142,7 +144,8 @@ def ready(runner: RunnerSpec) -> Iterator[None]:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what Ray's nodes report off standard output, and SIGTERM what it was."""
-    worker, on_sigterm = importlib.import_module("ray._private.worker"), None
+    worker: Any = importlib.import_module("ray._private.worker")
+    on_sigterm = None
     prints, worker.print_to_stdstream = worker.print_to_stdstream, lambda *_, **__: None
     if threading.current_thread() is threading.main_thread():
         on_sigterm = signal.getsignal(signal.SIGTERM)
@@ -170,6 +173,9 @@ def _in_processes(
     try:
         yield from _in_order(submit, lambda one: one.result(), batches, AHEAD * workers)
     except BrokenProcessPool as error:
+        # one that was started while another died would be waited for in vain
+        for process in (pool._processes or {}).values():
+            process.kill()
         raise ResourceError(
             "a worker process died, often because memory ran out",
             where="data.runner.workers",
@@ -250,11 +256,19 @@ def _local(runner: Ray, folder: str) -> dict[str, Any]:
     }
 
 
-def _folder() -> tempfile.TemporaryDirectory[str]:
+@contextlib.contextmanager
+def _folder() -> Iterator[str]:
     """Where a local cluster keeps its sockets; their whole names may have 107 characters."""
     usual = tempfile.gettempdir()
-    short = usual if len(usual) <= LONGEST else "/tmp"
-    return tempfile.TemporaryDirectory(prefix="ray-", dir=short, ignore_cleanup_errors=True)
+    folder = tempfile.mkdtemp(prefix="ray-", dir=usual if len(usual) <= LONGEST else "/tmp")
+    try:
+        yield folder
+    finally:
+        for _ in range(100):  # processes that are about to end may still write
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.lexists(folder):
+                break
+            time.sleep(0.05)
 
 
 def _connect(ray: Any, settings: dict[str, Any]) -> None:
