@@ -25,6 +25,7 @@ from luthier.core.records import (
     iterate_table,
     read_table,
     schema_of,
+    with_columns,
     write_table,
 )
 
@@ -247,3 +248,17 @@ def test_columns_that_an_older_file_lacks_take_their_defaults(tmp_path: Path) ->
     with pytest.raises(StoreError, match="does not hold Older rows"):
         write_table(tmp_path / "n.parquet", [Newer("user", "a")], Newer)
         read_table(tmp_path / "n.parquet", Older)
+
+
+@given(st.lists(examples, max_size=5), st.data())
+def test_copies_with_other_values(rows: list[Example], data: st.DataObject) -> None:
+    groups = [data.draw(words) for _ in rows]
+    wanted = [
+        dataclasses.replace(row, group=group) for row, group in zip(rows, groups, strict=True)
+    ]
+    assert with_columns(rows, Example, group=groups) == wanted
+
+
+def test_copies_know_their_fields() -> None:
+    with pytest.raises(TypeError, match="Example has no field gruop"):
+        with_columns([], Example, gruop=[])

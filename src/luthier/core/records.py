@@ -360,6 +360,24 @@ def _is_record(hint: Any) -> bool:
     return dataclasses.is_dataclass(hint)
 
 
+def with_columns(
+    rows: Sequence[Record], record: type[Record], **columns: Sequence[Any]
+) -> list[Record]:
+    """Copies of records with other values in some fields; quicker than ``dataclasses.replace``.
+
+    Args:
+        rows: The records.
+        record: Their dataclass (with slots).
+        columns: By field, a value for each row.
+    """
+    names = [field.name for field in dataclasses.fields(typing.cast(Any, record))]
+    if unknown := columns.keys() - names:
+        raise TypeError(f"{record.__name__} has no field {min(unknown)}")
+    return _made(
+        record, [columns.get(name) or list(map(operator.attrgetter(name), rows)) for name in names]
+    )
+
+
 def _unless_none(hint: Any) -> Any:
     """What a value is if it is not None; None if it always is something, or one cell holds it."""
     if typing.get_origin(hint) not in (typing.Union, types.UnionType):

@@ -95,11 +95,8 @@ class Likeness:
         tested = list(self._read(census, is_test & ~dropped))
         if not tested:
             return
-        prefixes = [_prefixes(rows, census, least) for rows in tested]
-        holders = np.concatenate([row for row, _ in prefixes])
-        shingles = np.concatenate([found for _, found in prefixes])
-        order = np.argsort(shingles, kind="stable")
-        index, items = (shingles[order], holders[order]), _joined(tested)
+        index = _joined_prefixes([_prefixes(rows, census, least) for rows in tested])
+        items = _joined(tested)
         for rows in self._read(census, ~(is_test | dropped)):
             yield from _matches(rows, _prefixes(rows, census, least), items, index, census, least)
 
@@ -191,8 +188,25 @@ def _joined(parts: list[_Rows]) -> _Rows:
     return _Rows(shingles, np.concatenate([p.weights for p in parts]), counts, totals, 0)
 
 
-def _prefixes(rows: _Rows, census: _Census, least: float) -> tuple[Counts, Shingles]:
-    """The rarest shingles of each row, of which two similar rows must share at least one.
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Prefixes:
+    """The rarest shingles of some rows, of which two similar rows must share at least one.
+
+    Attributes:
+        shingles: The shingles.
+        holders: The place of the row that each is of.
+        weights: Their weights.
+        rest: What all rarer ones leave of the row's weight, without this one.
+    """
+
+    shingles: Shingles
+    holders: Counts
+    weights: Weights
+    rest: Weights
+
+
+def _prefixes(rows: _Rows, census: _Census, least: float) -> _Prefixes:
+    """The prefixes of a batch.
 
     With similarity of at least t, the shared weight is at least t times the weight of either
     row. So it cannot all lie in a row's last shingles that together weigh less than that,
@@ -201,7 +215,7 @@ def _prefixes(rows: _Rows, census: _Census, least: float) -> tuple[Counts, Shing
     place = np.repeat(np.arange(len(rows.counts), dtype=np.uint64), rows.counts)
     rarity = np.minimum(census.holders(rows.shingles), 2**16 - 1).astype(np.uint64)
     keyed = (place << np.uint64(48)) | (rarity << np.uint64(32)) | rows.shingles  # a batch's
-    keyed.sort()  # rows are fewer than 2^16: batched() sees to that
+    keyed.sort()  # rows are fewer than 2^16: BATCH_CHARACTERS sees to that
     shingles, row = keyed.astype(np.uint32), (keyed >> np.uint64(48)).astype(np.int64)
     weights = census.weights(shingles)
     before = np.cumsum(weights) - weights
@@ -210,33 +224,57 @@ def _prefixes(rows: _Rows, census: _Census, least: float) -> tuple[Counts, Shing
     opening[filled] = before[rows.starts[filled]]
     rest = rows.totals[row] - (before - opening[row])
     kept = rest >= least * rows.totals[row] - 1e-6
-    return rows.first + row[kept], shingles[kept]
+    weights = weights[kept]
+    return _Prefixes(shingles[kept], rows.first + row[kept], weights, rest[kept] - weights)
+
+
+def _joined_prefixes(parts: list[_Prefixes]) -> _Prefixes:
+    """The prefixes of all batches, in the order of their shingles."""
+    shingles = np.concatenate([p.shingles for p in parts])
+    order = np.argsort(shingles, kind="stable")
+    return _Prefixes(
+        shingles[order],
+        np.concatenate([p.holders for p in parts])[order],
+        np.concatenate([p.weights for p in parts])[order],
+        np.concatenate([p.rest for p in parts])[order],
+    )
+
+
+def _likely(rows: _Rows, mine: _Prefixes, items: _Rows, index: _Prefixes, least: float) -> Hashes:
+    """The pairs of a row of a batch and an item that can be similar enough, packed and sorted.
+
+    Up to the last shingle that two prefixes share, all that the rows share is known; from there on
+    they share what is left of the lighter one at most (C. Xiao, W. Wang, X. Lin, J. Yu, *Efficient
+    similarity joins for near duplicate detection*, 2008, positional filtering).
+    """
+    left = np.searchsorted(index.shingles, mine.shingles, "left")
+    many = np.searchsorted(index.shingles, mine.shingles, "right") - left
+    hits = np.flatnonzero(many)
+    if not len(hits):
+        return np.zeros(0, dtype=np.uint64)
+    spread = np.repeat(hits, many[hits])
+    within = np.arange(len(spread)) - np.repeat(np.cumsum(many[hits]) - many[hits], many[hits])
+    there = left[spread] + within
+    packed = _packed(mine.holders[spread] - rows.first, index.holders[there])
+    order = np.argsort(packed, kind="stable")
+    packed, there, here = packed[order], there[order], spread[order]
+    starts = np.flatnonzero(np.append(True, packed[1:] != packed[:-1]))
+    pairs = packed[starts]
+    shared = np.add.reduceat(mine.weights[here], starts)
+    rest = np.minimum.reduceat(np.minimum(mine.rest[here], index.rest[there]), starts)
+    one, item = _unpacked(pairs)
+    both = rows.totals[one] + items.totals[item]
+    found: Hashes = pairs[shared + rest >= least / (1 + least) * both - 1e-6]
+    return found
 
 
 def _matches(
-    rows: _Rows,
-    prefixes: tuple[Counts, Shingles],
-    items: _Rows,
-    index: tuple[Shingles, Counts],
-    census: _Census,
-    least: float,
+    rows: _Rows, mine: _Prefixes, items: _Rows, index: _Prefixes, census: _Census, least: float
 ) -> Iterator[Pair]:
     """The similar pairs of a batch of training rows; ``index`` has the test rows' prefixes."""
-    row, shingles = prefixes[0] - rows.first, prefixes[1]
-    left = np.searchsorted(index[0], shingles, "left")
-    many = np.searchsorted(index[0], shingles, "right") - left
-    hits = np.flatnonzero(many)
-    if not len(hits):
-        return
-    spread = np.repeat(hits, many[hits])
-    within = np.arange(len(spread)) - np.repeat(np.cumsum(many[hits]) - many[hits], many[hits])
-    pairs = np.unique(_packed(row[spread], index[1][left[spread] + within]))
-    mine, other = (pairs >> np.uint64(32)).astype(np.int64), pairs & np.uint64(2**32 - 1)
-    other = other.astype(np.int64)
-    lighter = np.minimum(rows.totals[mine], items.totals[other])
-    likely = lighter >= least * np.maximum(rows.totals[mine], items.totals[other]) - 1e-6
+    ones, others = _unpacked(_likely(rows, mine, items, index, least))
     starts, item_starts = rows.starts, items.starts
-    for one, item in zip(mine[likely].tolist(), other[likely].tolist(), strict=True):
+    for one, item in zip(ones.tolist(), others.tolist(), strict=True):
         both = np.concatenate(
             (
                 rows.shingles[starts[one] : starts[one] + rows.counts[one]],
@@ -252,3 +290,8 @@ def _matches(
 
 def _packed(rows: Counts, items: Counts) -> Hashes:
     return (rows.astype(np.uint64) << np.uint64(32)) | items.astype(np.uint64)
+
+
+def _unpacked(pairs: Hashes) -> tuple[Counts, Counts]:
+    low = np.uint64(2**32 - 1)
+    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & low).astype(np.int64)

@@ -7,10 +7,12 @@ questions, splits and locks; ``synthesize/``, ``augment/`` and ``balance/`` add 
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import itertools
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from luthier.core.records import (
     TableWriter,
     iterate_table,
     read_table,
+    with_columns,
 )
 from luthier.core.spec import Spec, runtime
 from luthier.data._gather import Gathered, gather
@@ -190,33 +193,33 @@ def _write_examples(
     ledger: Ledger,
 ) -> list[str]:
     """Write the rows that stay, with their sides; returns what the lock holds of the test side."""
-    test = []
-    waiting = zip(gathered.rows, fates, strict=False)  # those made follow at the end
-    place, fate = next(waiting, (-1, None))
+    test: list[str] = []
     with TableWriter(folder / "examples.parquet", Example) as writer:
 
-        def write(rows: Iterable[tuple[Example, Place]]) -> None:
-            kept = []
-            for row, fate in rows:
+        def write(rows: Sequence[Example], fates: Sequence[Place]) -> None:
+            stays = [not fate.apart for fate in fates]
+            for row, fate in zip(rows, fates, strict=True):
                 if fate.apart:
                     ledger.refuse(fate.apart, row.origin, row.question)
-                    continue
-                example = dataclasses.replace(row, group=fate.group, side=fate.side)
+            there = list(itertools.compress(fates, stays))
+            kept = with_columns(
+                list(itertools.compress(rows, stays)),
+                Example,
+                group=[fate.group for fate in there],
+                side=[fate.side for fate in there],
+            )
+            for example in kept:
                 told.add_example(example)
-                kept.append(example)
-                if fate.side == "test":
-                    test.append(locked(example))
+            test.extend(locked(example) for example in kept if example.side == "test")
             writer.write(kept)
 
-        first = 0
+        first = done = 0
         for batch in iterate_table(collected / ROWS, Example):
-            here = []
-            while fate is not None and place < first + len(batch):
-                here.append((batch[place - first], fate))
-                place, fate = next(waiting, (-1, None))
-            write(here)
-            first += len(batch)
-        write(zip(made, fates[len(gathered.rows) :], strict=True))
+            until = bisect.bisect_left(gathered.rows, first + len(batch))
+            here = gathered.rows[done:until]
+            write([batch[place - first] for place in here], fates[done:until])
+            first, done = first + len(batch), until
+        write(made, fates[done:])
     return test
 
 
