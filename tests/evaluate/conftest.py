@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from luthier.core.records import Example, Message, Passage, Side
 from luthier.models.generate import Reply, Sampling, Score
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for tiny_models
 
 
 def make_example(

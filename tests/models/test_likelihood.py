@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from luthier.core.errors import ModelError
 from luthier.models import likelihood
-from luthier.models.likelihood import block_mask, nll
+from luthier.models.likelihood import Piece, block_mask, nll, pieces, text_nll
 
 ARCHITECTURES = sorted(MAKERS)
 
@@ -146,3 +146,58 @@ def test_an_architecture_whose_memory_runs_through_packed_rows_is_refused() -> N
     torch.manual_seed(0)
     with pytest.raises(ModelError, match="MambaForCausalLM"):
         likelihood.check(transformers.MambaForCausalLM(config))
+
+
+@pytest.mark.parametrize("window", [2, 3, 7, 8])
+@pytest.mark.parametrize("tokens", [0, 1, 6, 7, 8, 40])
+def test_windows_score_every_token_once_with_half_a_window_of_context(
+    tokens: int, window: int
+) -> None:
+    found = list(pieces(3, tokens, window))
+    assert [i for p in found for i in range(p.scored, p.end)] == list(range(tokens))
+    assert all(1 + p.end - p.begin <= window for p in found)
+    assert all(p.scored - p.begin >= window - 1 - window // 2 for p in found[1:])
+    assert found[:1] == ([Piece(3, 0, 0, min(tokens, window - 1))] if tokens else [])
+
+
+def by_hand(network: object, text: list[int], window: int) -> list[float]:
+    """Windows over a text, one at a time, with the network's own logits."""
+    losses = list(own_losses(network, torch.tensor([0, *text[: window - 1]])).tolist())
+    while len(losses) < len(text):
+        done, end = len(losses), min(len(text), len(losses) + window // 2)
+        read = torch.tensor([0, *text[max(0, end - window + 1) : end]])
+        losses += own_losses(network, read)[done - end :].tolist()
+    return losses
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral", "gpt2"])
+def test_losses_of_texts_equal_those_of_windows_read_one_by_one(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likelihood, "_WIDTH", 24)
+    monkeypatch.setattr(likelihood, "_TOKENS_AT_ONCE", 60)  # several passes
+    network, advanced = tiny(kind).network, []
+    texts = [row.tolist() for row in rows(3, 50, 1, 16, 15, 17, 9)] + [[]]
+    found = text_nll(network, texts, start=0, window=16, advance=advanced.append)
+    assert len(found) == len(texts)
+    assert len(advanced) > 2
+    assert sum(advanced) == sum(map(len, texts))
+    for text, losses in zip(texts, found, strict=True):
+        expected = by_hand(network, text, 16) if text else []
+        torch.testing.assert_close(
+            torch.from_numpy(losses), torch.tensor(expected).double(), rtol=1e-4, atol=1e-4
+        )
+
+
+def test_an_architecture_that_cannot_be_packed_is_read_text_by_text() -> None:
+    import transformers
+
+    config = transformers.MambaConfig(
+        vocab_size=400, hidden_size=16, num_hidden_layers=1, state_size=4
+    )
+    torch.manual_seed(0)
+    network = transformers.MambaForCausalLM(config).eval()
+    texts = [row.tolist() for row in rows(20, 5)]
+    for text, losses in zip(texts, text_nll(network, texts, start=0, window=64), strict=True):
+        expected = own_losses(network, torch.tensor([0, *text])).double()
+        torch.testing.assert_close(torch.from_numpy(losses), expected, rtol=1e-4, atol=1e-4)

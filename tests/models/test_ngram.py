@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from luthier.core.errors import ModelError
-from luthier.models.ngram import Ngram, discounts, train
+from luthier.models.ngram import Ngram, discounts, laid as laid_out, train
 
 END, SIZE = 0, 9
 
@@ -157,3 +157,18 @@ def test_perplexity_is_nltks(order: int) -> None:
         for at in range(order - 1, len(row)):
             context = row[at - order + 1 : at]
             assert next(losses) == pytest.approx(-theirs.logscore(row[at], context), rel=near)
+
+
+def test_rows_are_laid_end_to_end() -> None:
+    tokens, starts = laid_out([[4, 5], [], [6]])
+    assert (tokens.tolist(), starts.tolist()) == ([4, 5, 6], [0, 2, 2, 3])
+    assert [part.tolist() for part in laid_out([])] == [[], [0]]
+
+
+def test_size_counts_each_ngram_and_context() -> None:
+    rows = [[END, 1, 2, END]]
+    model = train(*laid_out(rows), end=END, vocab_size=SIZE, order=2)
+    # nine single tokens under the empty context; three pairs seen, one that only begins the row
+    pairs = len(model.levels[1].keys)
+    assert model.parameters == (SIZE + 1) + (pairs + SIZE)
+    assert model.memory_bytes == 8 * (model.parameters + SIZE + pairs)

@@ -5,10 +5,13 @@ Used by training (sum over a batch) and by scoring (sum per row); full logits ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -18,6 +21,8 @@ from luthier.models._head_loss import HeadLoss
 
 _LOGITS_AT_ONCE = 1 << 26  # elements of a logits block; larger ones are made in pieces
 _ROUND = 256  # wanted tokens are padded to a multiple of this
+_WIDTH = 512  # tokens of a sequence that short texts share
+_TOKENS_AT_ONCE = 8192  # in one pass over texts
 
 
 def block_mask(segments: Tensor, window: int | None = None) -> Tensor:
@@ -96,6 +101,139 @@ def _wanted(
     padded = torch.cat([where, where.new_zeros(spare)])
     wanted = targets.flatten()[where]
     return hidden.flatten(0, 1)[padded], functional.pad(wanted, (0, spare), value=-100), where
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Piece:
+    """What a model reads of a text at once: the start token, then ``ids[begin:end]``.
+
+    Attributes:
+        text: Number of the text.
+        begin: First token read.
+        scored: First token scored; those before it are context.
+        end: Behind the last token.
+    """
+
+    text: int
+    begin: int
+    scored: int
+    end: int
+
+
+def pieces(text: int, tokens: int, window: int) -> Iterator[Piece]:
+    """Windows over a text, each half a window further on; every token is scored in exactly one.
+
+    The first scores all it reads. Each later one scores what is new, after as many tokens of
+    context as fit.
+
+    Args:
+        text: Number of the text.
+        tokens: Of the text, without the start token.
+        window: Most tokens read at once, the start token included; at least 2.
+    """
+    end = scored = 0
+    while end < tokens:
+        end = min(tokens, end + (window // 2 if end else window - 1))
+        yield Piece(text, max(0, end - (window - 1)), scored, end)
+        scored = end
+
+
+def text_nll(
+    network: Any,
+    texts: Sequence[Sequence[int]],
+    *,
+    start: int,
+    window: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> list[NDArray[np.float64]]:
+    """Negative log-likelihood (nats) of every token of texts, each token once.
+
+    Short texts share a sequence without seeing each other; where the architecture does not allow
+    that (see ``check``), each piece is read on its own.
+
+    Args:
+        network: A causal language model of transformers.
+        texts: Token ids of each text.
+        start: Stands before every piece as context, and is not scored.
+        window: Most tokens read at once; see ``pieces``.
+        advance: Told how many tokens have just been scored.
+
+    Returns:
+        One array for each text, as long as its ids.
+    """
+    todo = [p for number, ids in enumerate(texts) for p in pieces(number, len(ids), window)]
+    todo.sort(key=lambda p: (p.begin - p.end, p.text, p.begin))  # the longest first
+    found = [np.zeros(len(ids)) for ids in texts]
+    try:
+        check(network)
+        score = _packed_nll
+    except ModelError:
+        score = _single_nll
+    with torch.inference_mode():
+        for batch in _batches(todo) if score is _packed_nll else ([[p]] for p in todo):
+            flat = [p for sequence in batch for p in sequence]
+            losses = score(network, texts, batch, start).double().cpu().numpy()
+            sizes = np.cumsum([p.end - p.scored for p in flat])
+            for piece, part in zip(flat, np.split(losses, sizes[:-1]), strict=True):
+                found[piece.text][piece.scored : piece.end] = part
+            advance(int(sizes[-1]))
+    return found
+
+
+def _batches(todo: Sequence[Piece]) -> Iterator[list[list[Piece]]]:
+    """Sequences of pieces, the longest pieces first, as many as are read in one pass."""
+    sequences: list[list[Piece]] = []
+    width = room = 0
+    for piece in todo:
+        need = 1 + piece.end - piece.begin
+        if need > room:
+            if sequences and width * (len(sequences) + 1) > _TOKENS_AT_ONCE:
+                yield sequences
+                sequences = []
+            width = width if sequences else max(need, _WIDTH)
+            sequences.append([])
+            room = width
+        sequences[-1].append(piece)
+        room -= need
+    if sequences:
+        yield sequences
+
+
+def _packed_nll(
+    network: Any, texts: Sequence[Sequence[int]], batch: Sequence[Sequence[Piece]], start: int
+) -> Tensor:
+    """Losses of the scored tokens of a batch, piece by piece."""
+    width = max(sum(1 + p.end - p.begin for p in sequence) for sequence in batch)
+    shape = (len(batch), width)
+    ids = np.full(shape, start, dtype=np.int64)
+    positions = np.zeros(shape, dtype=np.int64)
+    segments = np.full(shape, -1, dtype=np.int64)
+    targets = np.full(shape, -100, dtype=np.int64)
+    for line, sequence in enumerate(batch):
+        at = 0
+        for number, piece in enumerate(sequence):
+            own = texts[piece.text][piece.begin : piece.end]
+            n = len(own) + 1
+            ids[line, at + 1 : at + n] = own
+            positions[line, at : at + n] = np.arange(n)
+            segments[line, at : at + n] = number
+            first = piece.scored - piece.begin
+            targets[line, at + first : at + n - 1] = own[first:]
+            at += n
+    parts = (torch.from_numpy(a).to(network.device) for a in (ids, positions, segments, targets))
+    return nll(network, *parts)[0]
+
+
+def _single_nll(
+    network: Any, texts: Sequence[Sequence[int]], batch: Sequence[Sequence[Piece]], start: int
+) -> Tensor:
+    """The same of one piece that is read on its own."""
+    piece = batch[0][0]
+    own = list(texts[piece.text][piece.begin : piece.end])
+    ids = torch.tensor([[start, *own]], device=network.device)
+    first = piece.scored - piece.begin
+    logits = network(input_ids=ids, use_cache=False).logits[0, first:-1].float()
+    return functional.cross_entropy(logits, ids[0, first + 1 :], reduction="none")
 
 
 def check(network: Any) -> None:

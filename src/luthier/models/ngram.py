@@ -7,6 +7,7 @@ smoothing techniques for language modeling, section 3), in numpy alone.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -57,6 +58,17 @@ class Ngram:
     end: int
     vocab_size: int
     levels: tuple[_Level, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Numbers it stores beside its n-grams: shares, and what the discounts leave."""
+        return sum(len(level.shares) + len(level.left) for level in self.levels)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of its tables."""
+        tables = [t for level in self.levels for t in (level.keys, level.shares, level.left)]
+        return sum(table.nbytes for table in tables)
 
     def nll(self, ids: AnyInts, starts: Ints) -> Floats:
         """Negative log-likelihood (nats) of every token but the first of each row, in order.
@@ -165,6 +177,13 @@ def train(
             shorter[grams[length][wanted]] = grams[length - 1][wanted]
             counts = np.bincount(shorter[counts > 0], minlength=contexts)
     return Ngram(order, end, vocab_size, tuple(reversed(levels)))
+
+
+def laid(rows: Sequence[Sequence[int]]) -> tuple[Ints, Ints]:
+    """Rows end to end: all their tokens, and where each begins with a last entry for the end."""
+    starts = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    tokens = itertools.chain.from_iterable(rows)
+    return np.fromiter(tokens, dtype=np.int64, count=int(starts[-1])), starts
 
 
 def discounts(counts: Ints) -> tuple[float, float, float]:

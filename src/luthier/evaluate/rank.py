@@ -1,0 +1,236 @@
+"""Rank language models by the bits they need for the same text.
+
+Perplexities of models with different vocabularies cannot be compared; bits per byte and perplexity
+per word can, since bytes and words are the text's own. Every candidate scores every byte of every
+text once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, assert_never
+
+import numpy as np
+
+from luthier.core.errors import ConfigError
+from luthier.core.progress import Progress
+from luthier.evaluate._rank_figures import (
+    bootstrap_ratio,
+    headline,
+    interval_json,
+    perplexity,
+    units,
+)
+from luthier.evaluate._rank_score import Scored, score_folder, score_ngram
+from luthier.evaluate._rank_texts import Text
+
+NGRAM, TUNED = "ngram", "tuned"
+ORDER = 4
+ORDERS = range(1, 11)
+LINE_WORDS = 8
+"""Words from which on a line says that a text was learned."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Counted:
+    """An n-gram model that is trained for the occasion.
+
+    Attributes:
+        name: As it was asked for.
+        order: Longest n-gram, in tokens.
+    """
+
+    name: str
+    order: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Weights:
+    """A model folder.
+
+    Attributes:
+        name: As it was asked for.
+        folder: Where it lies.
+    """
+
+    name: str
+    folder: Path
+
+
+Candidate = Counted | Weights
+
+
+def candidate(name: str, base: Path, tuned: Path | None) -> Candidate:
+    """What a name stands for.
+
+    Args:
+        name: ``ngram``, ``ngram:ORDER``, ``tuned``, ``starter``, a folder or a hub id.
+        base: Folder that relative paths start from.
+        tuned: The model folder that ``tuned`` means.
+
+    Raises:
+        ConfigError: An n-gram's order is no number from 1 to 10, or nothing has been tuned.
+        ModelError: No such model.
+    """
+    from luthier.models.load import ModelSpec, find
+
+    kind, _, suffix = name.partition(":")
+    if kind == NGRAM:
+        if suffix and not (suffix.isdecimal() and int(suffix) in ORDERS):
+            raise ConfigError(
+                f"the order of an n-gram model is a number from {ORDERS[0]} to {ORDERS[-1]}",
+                where=name,
+            )
+        return Counted(name, int(suffix or ORDER))
+    if name == TUNED:
+        if tuned is None:
+            raise ConfigError(
+                "nothing has been tuned on the rows of this project",
+                where=name,
+                mend="`luthier run` tunes; this command trains n-gram models only.",
+            )
+        return Weights(name, tuned)
+    return Weights(name, find(ModelSpec(name=name), base))
+
+
+def rank(
+    texts: Sequence[Text],
+    candidates: Sequence[Candidate],
+    progress: Progress,
+    *,
+    learned: Sequence[str] = (),
+    device: str = "cpu",
+    seed: int = 0,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+) -> dict[str, Any]:
+    """Score texts with every candidate and order the candidates by bits per byte.
+
+    Args:
+        texts: At least one; none empty.
+        candidates: At least one; no name twice.
+        progress: A bar for each.
+        learned: What n-gram models are trained on.
+        device: Where model folders compute (``cpu``, ``cuda``).
+        seed: Of the resampling.
+        confidence: Of all intervals.
+        resamples: Bootstrap samples.
+
+    Returns:
+        Plain JSON: ``texts`` (their number, groups, bytes, words), ``candidates`` (the best first;
+        see docs/models.md), ``best``, ``headline``, ``drawn`` (how many groups or
+            texts the intervals resample), ``confidence``, ``resamples``, ``seed``.
+
+    Raises:
+        ConfigError: A name stands twice.
+        ModelError: A candidate cannot be loaded or trained.
+    """
+    names = [c.name for c in candidates]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError("this candidate stands twice", where=", ".join(twice))
+    said = [text.text for text in texts]
+    scored = {}
+    for one in candidates:
+        scored[one.name] = _score(one, said, learned, device, progress)
+        gc.collect()  # one model in memory at a time
+    sizes = np.array([text.size_bytes for text in texts], dtype=np.float64)
+    order = sorted(candidates, key=lambda c: (float(scored[c.name].nats.sum()), c.name))
+    groups = [text.group for text in texts]
+    settings: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
+    words = sum(len(text.split()) for text in said)
+    best = scored[order[0].name]
+    rows = []
+    for one in order:
+        own = scored[one.name]
+        row = {"name": one.name, **_kind(one), **_figures(own, sizes, words)}
+        bits = bootstrap_ratio(own.nats / math.log(2), sizes, groups, **settings)
+        row["bits_per_byte"] = interval_json(row["bits_per_byte"], bits)
+        if own is not best:
+            row |= _against(own, best, sizes, groups, settings)
+        if isinstance(one, Counted):
+            row["texts_learned_too"] = _met(said, learned)
+        rows.append(row)
+    return {
+        "texts": {
+            "texts": len(texts),
+            "groups": len(set(groups)),
+            "bytes": int(sizes.sum()),
+            "words": words,
+        },
+        "candidates": rows,
+        "best": order[0].name,
+        "headline": headline(rows),
+        "drawn": units(groups)[1],
+        "drawn_from": "groups" if units(groups)[1] == len(set(groups)) else "texts",
+        **settings,
+    }
+
+
+def _score(
+    one: Candidate, texts: Sequence[str], learned: Sequence[str], device: str, progress: Progress
+) -> Scored:
+    match one:
+        case Counted():
+            return score_ngram(one.name, one.order, learned, texts, progress)
+        case Weights():
+            return score_folder(one.name, one.folder, texts, progress, device=device)
+        case _:
+            assert_never(one)
+
+
+def _kind(one: Candidate) -> dict[str, Any]:
+    match one:
+        case Counted():
+            return {"kind": "ngram"}
+        case Weights():
+            from luthier.models.load import folder_digest
+
+            return {"kind": "model", "digest": folder_digest(one.folder)}
+        case _:
+            assert_never(one)
+
+
+def _figures(own: Scored, sizes: Any, words: int) -> dict[str, Any]:
+    nats, tokens = float(own.nats.sum()), int(own.tokens.sum())
+    size = int(sizes.sum())
+    return {
+        "bytes": size,
+        "bits_per_byte": nats / math.log(2) / size,
+        "perplexity_per_token": perplexity(nats, tokens),
+        "perplexity_per_word": perplexity(nats, words),
+        "tokens": tokens,
+        "tokens_per_word": tokens / words if words else None,
+        "mb_per_s": size / 1e6 / max(own.facts["seconds"], 1e-9),
+        "changed_texts": own.changed,
+        "unknown_tokens": own.unknown,
+        **own.facts,
+    }
+
+
+def _against(
+    own: Scored, best: Scored, sizes: Any, groups: Sequence[str], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Bits per byte more than the best needs, and whether that is clear."""
+    more = (own.nats - best.nats) / math.log(2)
+    found = bootstrap_ratio(more, sizes, groups, **settings)
+    if found is None:
+        verdict = "too few texts"
+    else:
+        verdict = "worse" if found.excludes_zero else "cannot tell apart"
+    mean = float(more.sum() / sizes.sum())
+    return {"against_best": interval_json(mean, found), "verdict": verdict}
+
+
+def _met(texts: Sequence[str], learned: Sequence[str]) -> int:
+    """Texts that stand among the learned ones as a whole, or with a line of eight words."""
+    known = {part for text in learned for part in _parts(text)}
+    return sum(not known.isdisjoint(_parts(text)) for text in texts)
+
+
+def _parts(text: str) -> set[str]:
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return {" ".join(text.split()), *(line for line in lines if line.count(" ") >= LINE_WORDS - 1)}
