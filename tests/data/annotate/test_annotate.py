@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from luthier.core.errors import ConfigError, LeakageError
-from luthier.core.ledger import Ledger, read_ledger
+from luthier.core.ledger import Entry, Ledger, read_ledger
 from luthier.core.progress import Quiet
 from luthier.core.records import Document, Example, read_table, write_table
 from luthier.data.annotate.annotate import (
@@ -180,3 +180,34 @@ def test_whether_an_encoder_is_needed() -> None:
     assert not needs_encoder(_spec())
     assert needs_encoder(_spec(queue={"strategy": "k-center"}))
     assert needs_encoder(_spec(functions={"functions": [{"kind": "encoder"}]}))
+
+
+def test_where_batches_are_cut_changes_no_row(
+    cleaned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (cleaned.parent / "own.py").write_text(
+        "def own(text):\n    return 'card' if text.endswith('2') else int(text[-1]) / 0"
+    )
+    functions = [
+        {"kind": "pattern", "label": "loan", "pattern": r"loan \d$"},
+        {"kind": "python", "function": "own.py:own"},
+        {"kind": "encoder", "min_labelled": 2},
+    ]
+    labels = [Label(f"d{i:02}", "anna", TOPICS[i % 2], AT) for i in range(12)]
+    save_labels(cleaned.parent / "annotation" / "labels.parquet", labels)
+    spec = _spec(functions={"functions": functions}, queue={"size": 9, "strategy": "k-center"})
+    whole = _annotate(spec, cleaned, "whole")
+    monkeypatch.setattr("luthier.data.annotate.annotate.BATCH_ROWS", 7)
+    monkeypatch.setattr("luthier.data.annotate._merge.ENCODED", 5)
+    parts = _annotate(spec, cleaned, "parts")
+    assert {**whole, "seconds": 0} == {**parts, "seconds": 0}
+    assert whole["changed"]["labelling function failed"] > 20
+    for file, record in (
+        ("documents", Document), ("rows", Example), ("queue", Queued), ("labelled", Given),
+        ("ledger", Entry),
+    ):  # fmt: skip
+        one, two = (
+            read_table(cleaned.parent / name / f"{file}.parquet", record)
+            for name in ("whole", "parts")
+        )
+        assert one == two

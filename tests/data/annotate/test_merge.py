@@ -8,7 +8,15 @@ from hypothesis import given, strategies as st
 from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Example, Message
 from luthier.data.annotate._guess import Guess
-from luthier.data.annotate._merge import By, Given, best_guess, label_rows, merge, queue_of
+from luthier.data.annotate._merge import (
+    By,
+    Given,
+    best_guess,
+    label_documents,
+    label_rows,
+    merge,
+    queue_of,
+)
 from luthier.data.annotate.adjudicate import Resolved
 from luthier.data.annotate.items import Item, items_of
 from luthier.data.annotate.query import QueueSpec
@@ -74,13 +82,26 @@ def _row(name: str, label: str) -> Example:
     return Example(name, said, f"r:{name}", name, "row", label=label)
 
 
+def _labelled(
+    documents: Sequence[Document],
+    rows: Sequence[Example],
+    said: dict[str, Given],
+    ledger: Ledger,
+    *,
+    keep: bool = True,
+) -> tuple[list[Document], list[Example]]:
+    examples = label_rows(rows, said, ledger)
+    taken = {row.id for row in rows}
+    kept, made = label_documents(documents, said, taken, "keep" if keep else "refuse", ledger)
+    return kept, examples + made
+
+
 def test_a_labelled_document_becomes_an_example() -> None:
     ledger = Ledger()
-    kept, rows = label_rows(
+    kept, rows = _labelled(
         [_document("a", "row"), _document("b", "text"), _document("c", "module")],
         [_row("r", ""), _row("s", "y")],
         {"a": Given("a", "x", "people", 1.0), "r": Given("r", "y", "functions", 0.8)},
-        "keep",
         ledger,
     )
     assert [d.id for d in kept] == ["b", "c"]
@@ -115,7 +136,7 @@ def test_rows_in_are_rows_out_and_refused(
     examples = [_row(name, label) for name, label in rows.items()]
     people = {name: Resolved("y", 1.0, 1) for name in labelled}
     given_ = merge(items_of(texts, examples), people, {}, (), NAMES)
-    kept, out = label_rows(texts, examples, given_, "keep" if keep else "refuse", ledger)
+    kept, out = _labelled(texts, examples, given_, ledger, keep=keep)
     ledger.check(rows_in=len(texts) + len(rows), rows_out=len(kept) + len(out), limit=1, stage="t")
     assert len({r.id for r in out}) == len(out)
     assert all(r.label == rows[r.id] for r in out if rows.get(r.id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, assert_never
 
@@ -17,7 +17,7 @@ from luthier.core.progress import Progress
 from luthier.core.spec import Spec
 from luthier.data.annotate.autolabel import EncoderLabels, ModelLabels, by_encoder, by_model
 from luthier.data.annotate.functions import FunctionSpec, apply, report, sure
-from luthier.data.annotate.items import Item
+from luthier.data.annotate.items import Item, SomeItems
 from luthier.data.annotate.label_model import ABSTAIN, fit, majority
 from luthier.models.encode import Vectors
 from luthier.models.generate import Generate
@@ -78,7 +78,7 @@ class Guess:
 
 
 def by_functions(
-    spec: FunctionsSpec, names: Sequence[str], items: Sequence[Item], known: Whole, means: Means
+    spec: FunctionsSpec, names: Sequence[str], items: Collection[Item], known: Whole, means: Means
 ) -> tuple[Guess, dict[str, Any]]:
     """Let functions vote and bring their votes together.
 
@@ -125,7 +125,7 @@ def by_functions(
 def by_automatic(
     spec: AutomaticSpec,
     names: Sequence[str],
-    items: Sequence[Item],
+    items: Collection[Item],
     known: Whole,
     wanted: Whole,
     means: Means,
@@ -137,7 +137,7 @@ def by_automatic(
         names: The scheme's labels.
         items: All items.
         known: [items] of label numbers, -1 where unknown.
-        wanted: Numbers of the items it is asked about.
+        wanted: Numbers of the items it is asked about, in order.
         means: What it needs.
 
     Returns:
@@ -150,7 +150,9 @@ def by_automatic(
         case ModelLabels():
             if means.answer is None:
                 raise ConfigError("annotation asks for a model, and none was given")
-            asked = [items[i] for i in wanted]
+            chosen = np.zeros(len(items), dtype=bool)
+            chosen[wanted] = True
+            asked = SomeItems(items, chosen.tolist())
             found = by_model(
                 asked,
                 known[wanted],

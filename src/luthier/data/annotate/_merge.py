@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import Literal
+
+import numpy as np
 
 from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Example, Message
 from luthier.data.annotate import query
 from luthier.data.annotate._guess import Guess
 from luthier.data.annotate.adjudicate import Resolved
-from luthier.data.annotate.items import KINDS, Item
+from luthier.data.annotate.items import KINDS, Item, in_batches
 from luthier.data.annotate.query import Queued, QueueSpec
 from luthier.models.encode import Vectors
 
 By = Literal["source", "people", "functions", "automatic"]
 Encode = Callable[[Sequence[str]], Vectors]
+ENCODED = 4096  # texts encoded at once: sorted by length among themselves
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Given:
 
 
 def merge(
-    items: Sequence[Item],
+    items: Iterable[Item],
     people: Mapping[str, Resolved],
     guesses: Mapping[By, Guess],
     order: Sequence[By],
@@ -72,7 +75,7 @@ def best_guess(guesses: Mapping[By, Guess]) -> Guess | None:
 
 def queue_of(
     spec: QueueSpec,
-    items: Sequence[Item],
+    items: Collection[Item],
     given: Mapping[str, Given],
     people: Mapping[str, Resolved],
     guess: Guess | None,
@@ -82,46 +85,52 @@ def queue_of(
     seed: int,
 ) -> list[Queued]:
     """The open rows that people should label next, the first to be labelled first."""
-    rows = [n for n, i in enumerate(items) if i.id not in given and i.id not in people]
+    rows, ids, labelled = [], [], []
+    for number, item in enumerate(items):
+        if item.id in given:
+            if given[item.id].by == "people":
+                labelled.append(number)
+        elif item.id not in people:
+            rows.append(number)
+            ids.append(item.id)
     if not rows or spec.size == 0:
         return []
     asked = guess is not None and bool(guess.probabilities[rows].any())
     strategy = query.usable(spec.strategy, predictions=asked, vectors=encode is not None)
     if strategy in query.NEEDS_VECTORS and vectors is None and encode is not None:
-        vectors = encode([item.text for item in items])
-    labelled = [n for n, i in enumerate(items) if i.id in given and given[i.id].by == "people"]
+        vectors = vectors_of(items, encode)
     chosen = query.choose(
         strategy,
         spec.size,
-        [items[n].id for n in rows],
+        ids,
         seed=seed,
         probabilities=guess.probabilities[rows] if guess is not None else None,
         vectors=vectors[rows] if vectors is not None else None,
         labelled=vectors[labelled] if vectors is not None else None,
     )
+    wanted = {rows[place]: rank for rank, place in enumerate(chosen, start=1)}
     queue = []
-    for rank, place in enumerate(chosen, start=1):
-        number = rows[place]
-        item, said, confidence = items[number], "", 0.0
+    for number, item in enumerate(items):
+        if number not in wanted:
+            continue
+        said, confidence = "", 0.0
         if guess is not None and guess.probabilities[number].any():
             said = names[int(guess.probabilities[number].argmax())]
             confidence = float(guess.confidence[number])
+        rank = wanted[number]
         queue.append(Queued(item.id, rank, strategy, item.text, item.origin, said, confidence))
-    return queue
+    return sorted(queue, key=lambda one: one.rank)
+
+
+def vectors_of(items: Iterable[Item], encode: Encode) -> Vectors:
+    """Vectors of all items, encoded some thousands at a time."""
+    return np.concatenate([encode([i.text for i in b]) for b in in_batches(items, ENCODED)])
 
 
 def label_rows(
-    documents: Sequence[Document],
-    rows: Sequence[Example],
-    given: Mapping[str, Given],
-    unlabelled: Literal["keep", "refuse"],
-    ledger: Ledger,
-) -> tuple[list[Document], list[Example]]:
-    """Documents that stay documents, and all examples.
-
-    A labelled document becomes an example whose answer is the label. An example without label
-    gets one and keeps its answer.
-    """
+    rows: Iterable[Example], given: Mapping[str, Given], ledger: Ledger
+) -> list[Example]:
+    """Examples, those without a label with the one they are given; their answers stay."""
     labelled = []
     for row in rows:
         one = given.get(row.id)
@@ -130,8 +139,28 @@ def label_rows(
             labelled.append(dataclasses.replace(row, label=one.label))
         else:
             labelled.append(row)
-    taken = {row.id for row in rows}
-    kept = []
+    return labelled
+
+
+def label_documents(
+    documents: Iterable[Document],
+    given: Mapping[str, Given],
+    taken: Container[str],
+    unlabelled: Literal["keep", "refuse"],
+    ledger: Ledger,
+) -> tuple[list[Document], list[Example]]:
+    """Documents that stay documents, and examples made of the others.
+
+    A labelled document becomes an example whose answer is the label.
+
+    Args:
+        documents: All, or some of them.
+        given: Labels by id.
+        taken: Ids of the examples there are already.
+        unlabelled: What becomes of a text without a label.
+        ledger: Gets a line for each that is labelled or refused.
+    """
+    kept, labelled = [], []
     for document in documents:
         one = given.get(document.id)
         if document.kind not in KINDS:

@@ -7,10 +7,11 @@ people should label next), ``labelled.parquet`` (who labelled which row, how sur
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from pydantic import Field, field_validator
 from luthier.core.errors import ConfigError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
-from luthier.core.records import Document, Example, read_table, write_table
+from luthier.core.records import Document, Example, TableWriter, iterate_table, write_table
 from luthier.core.spec import Spec, digest_file, digest_of
 from luthier.data.annotate import query
 from luthier.data.annotate._filled import Scheme, read_utf8
@@ -38,24 +39,28 @@ from luthier.data.annotate._merge import (
     Encode,
     Given,
     best_guess,
+    label_documents,
     label_rows,
     merge,
     queue_of,
+    vectors_of,
 )
 from luthier.data.annotate.adjudicate import Resolve, Resolved, disagreements, reliability, resolve
 from luthier.data.annotate.agreement import Level, agreement
 from luthier.data.annotate.autolabel import EncoderLabels, ModelLabels
 from luthier.data.annotate.functions import EncoderFunction, ModelFunction, PythonFunction
-from luthier.data.annotate.items import Item, items_of
+from luthier.data.annotate.items import Item, TableItems
 from luthier.data.annotate.label_model import ABSTAIN
 from luthier.data.annotate.labels import Label, read_labels, votes_of
 from luthier.data.annotate.query import Queued, QueueSpec
 from luthier.data.annotate.tasks import NAME
+from luthier.data.clean._books import Books
 from luthier.models.encode import Vectors
 from luthier.models.generate import Generate
 
-ANNOTATE_VERSION = 1
+ANNOTATE_VERSION = 2
 
+BATCH_ROWS = 8192
 Whole = npt.NDArray[np.int64]
 
 
@@ -189,24 +194,24 @@ def annotate(
     """
     started = time.monotonic()
     ledger = Ledger()
-    documents = read_table(cleaned / "documents.parquet", Document)
-    rows = read_table(cleaned / "rows.parquet", Example)
-    items = items_of(documents, rows)
+    items = TableItems(cleaned)
     means = Means(base, seed, ledger, progress, _vectors(spec, items, encode), answer)
     given, queue, told = _label(spec, items, means, encode)
-    kept, labelled = label_rows(documents, rows, given, spec.unlabelled, ledger)
-    ledger.check(
-        rows_in=len(documents) + len(rows),
-        rows_out=len(kept) + len(labelled),
-        limit=spec.max_refused,
-        stage="annotate",
+    with Books(folder) as books:
+        books.add(ledger.entries)
+        rows_in, documents, rows = _label_tables(spec, cleaned, folder, given, books)
+    books.check(
+        rows_in=rows_in, rows_out=documents + rows, limit=spec.max_refused, stage="annotate"
     )
-    _write(folder, kept, labelled, queue, given)
-    ledger.write(folder)
+    write_table(folder / query.FILE_NAME, queue, Queued)
+    with TableWriter(folder / "labelled.parquet", Given) as writer:
+        left = iter(given.values())
+        while batch := list(itertools.islice(left, BATCH_ROWS)):
+            writer.write(batch)
     summary = {
-        "documents": len(kept),
-        "rows": len(labelled),
-        **_told(given, queue, ledger),
+        "documents": documents,
+        "rows": rows,
+        **_told(given, queue, books),
         **told,
         "seconds": round(time.monotonic() - started, 2),
     }
@@ -216,14 +221,14 @@ def annotate(
 
 
 def _label(
-    spec: AnnotateSpec, items: Sequence[Item], means: Means, encode: Encode | None
+    spec: AnnotateSpec, items: Collection[Item], means: Means, encode: Encode | None
 ) -> tuple[dict[str, Given], list[Queued], dict[str, Any]]:
     """Labels, the queue, and what is told of people, functions and model."""
     saved = read_labels(means.base / spec.people.labels)
     rules = spec.people
     people = resolve(saved, spec.labels, how=rules.resolve, adjudicator=rules.adjudicator)
-    known = _known(items, people, spec.labels)
-    guesses, told = _guesses(spec, items, known, people, means)
+    known, settled = _known(items, people, spec.labels)
+    guesses, told = _guesses(spec, items, known, settled, means)
     given = merge(items, people, guesses, spec.order, spec.labels)
     guess = best_guess(guesses)
     queue = queue_of(
@@ -232,63 +237,82 @@ def _label(
     return given, queue, {"people": _people(spec, items, saved, means.seed), **told}
 
 
-def _write(
-    folder: Path,
-    documents: Sequence[Document],
-    rows: Sequence[Example],
-    queue: Sequence[Queued],
-    given: Mapping[str, Given],
-) -> None:
-    write_table(folder / "documents.parquet", documents, Document)
-    write_table(folder / "rows.parquet", rows, Example)
-    write_table(folder / query.FILE_NAME, queue, Queued)
-    write_table(folder / "labelled.parquet", given.values(), Given)
+def _label_tables(
+    spec: AnnotateSpec, cleaned: Path, folder: Path, given: Mapping[str, Given], books: Books
+) -> tuple[int, int, int]:
+    """Write both tables batch by batch: rows in, documents and rows out."""
+    taken: set[str] = set()
+    rows_in = 0
+    with (
+        TableWriter(folder / "documents.parquet", Document) as documents,
+        TableWriter(folder / "rows.parquet", Example) as rows,
+    ):
+        for examples in iterate_table(cleaned / "rows.parquet", Example, BATCH_ROWS):
+            rows_in += len(examples)
+            taken.update(row.id for row in examples)
+            ledger = Ledger()
+            rows.write(label_rows(examples, given, ledger))
+            books.add(ledger.entries)
+        for texts in iterate_table(cleaned / "documents.parquet", Document, BATCH_ROWS):
+            rows_in += len(texts)
+            ledger = Ledger()
+            kept, made = label_documents(texts, given, taken, spec.unlabelled, ledger)
+            documents.write(kept)
+            rows.write(made)
+            books.add(ledger.entries)
+    return rows_in, documents.rows, rows.rows
 
 
-def _told(given: Mapping[str, Given], queue: Sequence[Queued], ledger: Ledger) -> dict[str, Any]:
+def _told(given: Mapping[str, Given], queue: Sequence[Queued], books: Books) -> dict[str, Any]:
     """Counts for the summary."""
     return {
         "labelled": dict(Counter(g.by for g in given.values())),
         "labels": dict(Counter(g.label for g in given.values()).most_common()),
         "queue": {"strategy": queue[0].strategy if queue else "", "rows": len(queue)},
-        "refused": ledger.refused,
-        "reasons": ledger.reasons(),
-        "changed": ledger.reasons("changed"),
+        "refused": books.refused,
+        "reasons": books.reasons(),
+        "changed": books.reasons("changed"),
     }
 
 
-def _known(items: Sequence[Item], people: dict[str, Resolved], names: Sequence[str]) -> Whole:
-    """Number of the label that people or the source gave each item, -1 if none."""
+def _known(
+    items: Collection[Item], people: Mapping[str, Resolved], names: Sequence[str]
+) -> tuple[Whole, npt.NDArray[np.bool_]]:
+    """Number of the label that people or the source gave each item, -1 if none; who has spoken."""
     place = {name: i for i, name in enumerate(names)}
-    said = (people[i.id].label if i.id in people else i.label for i in items)
-    return np.array([place.get(label, ABSTAIN) for label in said], dtype=np.int64)
+    known = np.full(len(items), ABSTAIN, dtype=np.int64)
+    settled = np.zeros(len(items), dtype=bool)
+    for number, item in enumerate(items):
+        said = people.get(item.id)
+        known[number] = place.get(item.label if said is None else said.label, ABSTAIN)
+        settled[number] = said is not None or bool(item.label)
+    return known, settled
 
 
-def _vectors(spec: AnnotateSpec, items: Sequence[Item], encode: Encode | None) -> Vectors | None:
+def _vectors(spec: AnnotateSpec, items: Collection[Item], encode: Encode | None) -> Vectors | None:
     if not needs_encoder(spec) or not items:
         return None
     if encode is None:
         raise ConfigError("annotation asks for an encoder, and none was given")
-    return encode([item.text for item in items])
+    return vectors_of(items, encode)
 
 
 def _guesses(
     spec: AnnotateSpec,
-    items: Sequence[Item],
+    items: Collection[Item],
     known: Whole,
-    people: dict[str, Resolved],
+    settled: npt.NDArray[np.bool_],
     means: Means,
 ) -> tuple[dict[By, Guess], dict[str, Any]]:
     """What functions and model say, and what is told of them."""
     guesses: dict[By, Guess] = {}
     told: dict[str, Any] = {}
-    settled = np.array([i.id in people or bool(i.label) for i in items], dtype=bool)
     if spec.functions is not None and items:
         found, more = by_functions(spec.functions, spec.labels, items, known, means)
         guesses["functions"] = found
         told |= more
         if spec.order[:1] == ("functions",):
-            settled |= found.best >= 0
+            settled = settled | (found.best >= 0)
     if spec.automatic is not None and items:
         wanted = np.flatnonzero(~settled | (known >= 0))  # the known calibrate
         found, more = by_automatic(spec.automatic, spec.labels, items, known, wanted, means)
@@ -298,10 +322,12 @@ def _guesses(
 
 
 def _people(
-    spec: AnnotateSpec, items: Sequence[Item], saved: Sequence[Label], seed: int
+    spec: AnnotateSpec, items: Iterable[Item], saved: Sequence[Label], seed: int
 ) -> dict[str, Any]:
     """What is told of people's labels."""
-    ids = {item.id for item in items}
+    said = {one.row_id for one in saved}
+    present = [item for item in items if item.id in said]
+    ids = {item.id for item in present}
     here = [s for s in saved if s.row_id in ids and (not s.label or s.label in spec.labels)]
     adjudicator = spec.people.adjudicator
     votes = votes_of(here, without=adjudicator)
@@ -312,5 +338,5 @@ def _people(
         "not_in_the_scheme": sum(bool(s.label) and s.label not in spec.labels for s in saved),
         "agreement": [one.plain() for one in found],
         "reliability": reliability([s for s in here if s.annotator != adjudicator], spec.labels),
-        "disagreements": len(disagreements(items, here, adjudicator)),
+        "disagreements": len(disagreements(present, here, adjudicator)),
     }

@@ -7,8 +7,9 @@ encoder's classifier predicts those out of fold, so that it isn't judged on what
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from luthier.core.progress import Progress
 from luthier.core.records import Message
 from luthier.core.spec import Spec
 from luthier.data.annotate.calibrate import Calibration, Method, calibrate, measured, softmax
-from luthier.data.annotate.items import Item
+from luthier.data.annotate.items import Item, in_batches
 from luthier.models.encode import Vectors
 from luthier.models.generate import Generate, Sampling
 
@@ -134,7 +135,7 @@ def by_encoder(
 
 
 def by_model(
-    items: Sequence[Item],
+    items: Collection[Item],
     known: Whole,
     names: Sequence[str],
     spec: ModelLabels,
@@ -159,8 +160,7 @@ def by_model(
     silent = np.zeros(len(items), dtype=bool)
     scores = True  # until the model shows that it cannot
     with progress.task("Labelling by a model", len(items)) as task:
-        for first in range(0, len(items), AT_ONCE):
-            batch = items[first : first + AT_ONCE]
+        for first, batch in zip(itertools.count(step=AT_ONCE), in_batches(items, AT_ONCE)):
             chats = [_asked(item.text, names, spec.prompt) for item in batch]
             found: list[Reals | None] = [None] * len(batch)
             if scores:

@@ -10,7 +10,8 @@ import dataclasses
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, assert_never
 
@@ -35,7 +36,7 @@ from luthier.models.encode import Vectors
 from luthier.models.generate import Generate
 
 Whole = npt.NDArray[np.int64]
-Rule = Callable[[str], int]
+Rule = Callable[[Item], int]
 
 
 class KeywordsFunction(Spec):
@@ -135,7 +136,7 @@ class FunctionReport:
 
 def apply(
     specs: Sequence[FunctionSpec],
-    items: Sequence[Item],
+    items: Collection[Item],
     names: Sequence[str],
     base: Path,
     ledger: Ledger,
@@ -150,7 +151,7 @@ def apply(
 
     Args:
         specs: The functions.
-        items: What to label.
+        items: What to label; gone through once, whatever the number of rules.
         names: The scheme's labels.
         base: Folder that relative paths start from.
         ledger: Gets a line where a function fails or names no label of the scheme (it abstains).
@@ -168,14 +169,15 @@ def apply(
         DataError: A user's file cannot be loaded.
     """
     votes = np.full((len(items), len(specs)), ABSTAIN, dtype=np.int16)
+    rules: dict[int, Rule] = {}
     with progress.task("Labelling by functions", len(specs)) as task:
         for column, (spec, name) in enumerate(zip(specs, names_of(specs), strict=True)):
             match spec:
                 case KeywordsFunction() | PatternFunction():
-                    votes[:, column] = _ruled(_rule(spec, names), items)
+                    rules[column] = _rule(spec, names)
                 case PythonFunction():
                     called = load_function(spec.function, base)
-                    votes[:, column] = _called(called, name, items, names, ledger)
+                    rules[column] = _called(called, name, names, ledger)
                 case ModelFunction():
                     if answer is None:
                         raise ConfigError("no model was given to label with", where=name)
@@ -188,7 +190,11 @@ def apply(
                     votes[:, column] = sure(found, spec)
                 case _:
                     assert_never(spec)
-            task.advance(note=name)
+            if column not in rules:
+                task.advance(note=name)
+        for column, said in _ruled(rules, items).items():
+            votes[:, column] = said
+            task.advance()
     return votes
 
 
@@ -314,36 +320,40 @@ def _rule(spec: KeywordsFunction | PatternFunction, names: Sequence[str]) -> Rul
     else:
         words = "|".join(re.escape(w) for w in sorted(spec.words, key=len, reverse=True))
         pattern = re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE)
-    return lambda text: number if pattern.search(text) else ABSTAIN
+    return lambda item: number if pattern.search(item.text) else ABSTAIN
 
 
-def _ruled(rule: Rule, items: Sequence[Item]) -> Matrix:
-    return np.array([rule(item.text) for item in items], dtype=np.int16)
+def _ruled(rules: Mapping[int, Rule], items: Collection[Item]) -> dict[int, array[int]]:
+    """The votes of each rule, from one walk through the items."""
+    votes = {column: array("h") for column in rules}
+    if rules:
+        pairs = [(votes[column].append, rule) for column, rule in rules.items()]
+        for item in items:
+            for add, rule in pairs:
+                add(rule(item))
+    return votes
 
 
 def _called(
-    function: Callable[[str], Any],
-    name: str,
-    items: Sequence[Item],
-    names: Sequence[str],
-    ledger: Ledger,
-) -> Matrix:
+    function: Callable[[str], Any], name: str, names: Sequence[str], ledger: Ledger
+) -> Rule:
     place = {label: i for i, label in enumerate(names)}
-    votes = np.full(len(items), ABSTAIN, dtype=np.int16)
-    for i, item in enumerate(items):
+
+    def rule(item: Item) -> int:
         try:
             said = function(item.text)
         except Exception as error:  # noqa: BLE001  a user's function may raise anything
             told = f"{name}: {type(error).__name__}: {error}"
             ledger.change("labelling function failed", item.origin, told)
-            continue
+            return ABSTAIN
         if said is None:
-            continue
+            return ABSTAIN
         if isinstance(said, str) and said in place:
-            votes[i] = place[said]
-        else:
-            ledger.change("labelling function named no label", item.origin, f"{name}: {said!r}")
-    return votes
+            return place[said]
+        ledger.change("labelling function named no label", item.origin, f"{name}: {said!r}")
+        return ABSTAIN
+
+    return rule
 
 
 def _differs(votes: Matrix, column: int) -> npt.NDArray[np.bool_]:
