@@ -19,18 +19,7 @@ from luthier.core.records import Example, iterate_table
 from luthier.data.alike import Likes
 from luthier.data.clean.near import Places
 from luthier.data.duplicates import DuplicatesSpec, find
-from luthier.data.split import Grouped
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stub:
-    """A row without its texts; what the split needs of it (``split.Grouped``)."""
-
-    id: str
-    group: str
-    kind: str
-    label: str
-    parent: str
+from luthier.data.split import Grouped, Stub
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

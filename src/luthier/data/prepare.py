@@ -146,13 +146,7 @@ def prepare(
         gathered = gather(collected / ROWS, made, spec.duplicates, twins, likes, ledger)
         task.advance(note=f"{len(gathered.stubs)} rows")
         places = place_rows(gathered.stubs, gathered.standing_for, spec.split, seed, kept)
-        apart = np.fromiter((bool(p.apart) for p in places), np.bool_, len(places))
-        is_test = np.fromiter((p.side == "test" for p in places), np.bool_, len(places))
-        too_like = likes.too_like(is_test, apart).tolist()
-        fates = [
-            dataclasses.replace(place, apart=TOO_LIKE) if like else place
-            for place, like in zip(places, too_like, strict=True)
-        ]
+        fates = _fates(places, likes)
         test = _write_examples(collected, folder, gathered, made, fates, told, ledger)
         task.advance()
     rows_out = told.sides.total()
@@ -168,10 +162,7 @@ def prepare(
             where="data",
             mend="Add a source of questions and answers, or let `questions` make some.",
         )
-    write_sides(told.groups, folder / "sides.json")
-    ledger.write(folder)
-    profile = json.dumps(told.told(ledger), indent=2, ensure_ascii=False)
-    (folder / "profile.json").write_text(profile, encoding="utf-8")
+    _write_books(told, ledger, folder)
     return {
         "examples": rows_out,
         "groups": len(told.groups),
@@ -181,6 +172,24 @@ def prepare(
         "reasons": ledger.reasons(),
         "seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _write_books(told: Profile, ledger: Ledger, folder: Path) -> None:
+    write_sides(told.groups, folder / "sides.json")
+    ledger.write(folder)
+    profile = json.dumps(told.told(ledger), indent=2, ensure_ascii=False)
+    (folder / "profile.json").write_text(profile, encoding="utf-8")
+
+
+def _fates(places: list[Place], likes: Likes) -> list[Place]:
+    """The places, where training rows too like a test question have to go as well."""
+    apart = np.fromiter((bool(p.apart) for p in places), np.bool_, len(places))
+    is_test = np.fromiter((p.side == "test" for p in places), np.bool_, len(places))
+    too_like = likes.too_like(is_test, apart).tolist()
+    return [
+        dataclasses.replace(place, apart=TOO_LIKE) if like else place
+        for place, like in zip(places, too_like, strict=True)
+    ]
 
 
 def _write_examples(

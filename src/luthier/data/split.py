@@ -16,7 +16,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, assert_never
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -113,28 +113,18 @@ def side_of(group: str, spec: SplitSpec, seed: int) -> Side:
     return "validation" if place < spec.test + spec.validation else "train"
 
 
-class Grouped(Protocol):
-    """What the split needs of a row; an ``Example`` has it all."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stub:
+    """An example without its texts: all that the split needs of it."""
 
-    @property
-    def id(self) -> str:
-        """Stable and unique."""
+    id: str
+    group: str
+    kind: str
+    label: str
+    parent: str
 
-    @property
-    def group(self) -> str:
-        """Rows of one group are always on the same side."""
 
-    @property
-    def kind(self) -> str:
-        """What is asked for."""
-
-    @property
-    def label(self) -> str:
-        """The class, or ""."""
-
-    @property
-    def parent(self) -> str:
-        """The row this one was made from, or ""."""
+Grouped = Example | Stub
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
