@@ -14,6 +14,7 @@ from luthier.core.errors import StoreError
 from luthier.core.records import Document, Example, iterate_table
 
 KINDS = ("row", "text")  # documentation (modules, functions) is for retrieval, not for labels
+BATCH_ROWS = 8192
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def _columns(path: Path, *names: str) -> Iterator[tuple[list[str], ...]]:
     """Some columns of a table, batch by batch: quicker than whole records."""
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=list(names)):
+            for batch in file.iter_batches(BATCH_ROWS, columns=list(names)):
                 yield tuple(batch.column(name).to_pylist() for name in names)
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise StoreError(f"cannot read this table: {error}", where=str(path)) from error

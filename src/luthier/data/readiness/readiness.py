@@ -18,7 +18,7 @@ from pydantic import Field
 from luthier.core.errors import DataError
 from luthier.core.ledger import FILE_NAME as LEDGER, read_ledger
 from luthier.core.progress import Progress
-from luthier.core.records import Document, Example, read_table
+from luthier.core.records import Document, Example, iterate_table, read_table
 from luthier.core.spec import Spec, digest_of
 from luthier.data.duplicates import DuplicatesSpec, survivors
 from luthier.data.readiness import lights
@@ -117,7 +117,8 @@ def readiness(
     """
     started = time.monotonic()
     examples = read_table(rows / "examples.parquet", Example)
-    documents = read_table(texts / "documents.parquet", Document)
+    tables = iterate_table(texts / "documents.parquet", Document)
+    documents = [said_by(document) for batch in tables for document in batch]
     found: list[Light] = []
     steps = _steps(spec, examples, documents, base, needs, earlier, seed)
     with progress.task("Judging the data", 15) as task:
@@ -143,7 +144,7 @@ def readiness(
 def _steps(
     spec: ReadinessSpec,
     examples: Sequence[Example],
-    documents: Sequence[Document],
+    documents: Sequence[str],
     base: Path,
     needs: Needs,
     earlier: Mapping[str, Path],
@@ -178,12 +179,10 @@ def _sample(rows: Sequence[Example], count: int) -> list[Example]:
     return sorted(rows, key=lambda e: hashlib.sha256(e.id.encode()).digest())[:count]
 
 
-def _texts(
-    rows: Sequence[Example], documents: Sequence[Document], spec: ReadinessSpec
-) -> list[str]:
+def _texts(rows: Sequence[Example], documents: Sequence[str], spec: ReadinessSpec) -> list[str]:
     """What rows and documents say, as far as it is looked at."""
-    judged: list[Document | Example] = [*_sample(rows, spec.max_texts), *documents]
-    return [said_by(one) for one in judged[: spec.max_texts]]
+    said = [said_by(row) for row in _sample(rows, spec.max_texts)]
+    return said + list(documents[: spec.max_texts - len(said)])
 
 
 def _missing(earlier: Mapping[str, Path]) -> tuple[dict[str, int], int]:
@@ -309,12 +308,12 @@ def _relevance(
     spec: ReadinessSpec,
     sample: Sequence[Example],
     vectors: Vectors,
-    documents: Sequence[Document],
+    documents: Sequence[str],
     base: Path,
     encode: Encode,
     seed: int,
 ) -> Light:
-    domain = _files(spec.domain, base) or [d.text for d in documents]
+    domain = _files(spec.domain, base) or list(documents)
     if not domain or not len(sample):
         return Light("domain relevance", "grey", "there is nothing to compare with",
                      "Name texts of the domain: `data.readiness.domain`.")  # fmt: skip
@@ -372,7 +371,7 @@ def _json(folder: Path | None, name: str) -> dict[str, Any] | None:
     return told
 
 
-def _counts(examples: Sequence[Example], documents: Sequence[Document]) -> dict[str, int]:
+def _counts(examples: Sequence[Example], documents: Sequence[str]) -> dict[str, int]:
     sides = Counter(e.side for e in examples)
     return {
         "documents": len(documents),
