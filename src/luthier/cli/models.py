@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from luthier.evaluate._rank_texts import HeldOut, Text
     from luthier.pipeline import RunResult
 
-WIDTH = 86
+WIDTH = 104
 """What the whole table takes beside the names; narrower terminals get fewer columns."""
 SPARED = ("ppl/token", "tok/word", "weights", "memory")
 

@@ -137,37 +137,50 @@ def rank(
     for one in candidates:
         scored[one.name] = _score(one, said, learned, device, progress)
         gc.collect()  # one model in memory at a time
-    sizes = np.array([text.size_bytes for text in texts], dtype=np.float64)
     order = sorted(candidates, key=lambda c: (float(scored[c.name].nats.sum()), c.name))
-    groups = [text.group for text in texts]
     settings: dict[str, Any] = {"confidence": confidence, "resamples": resamples, "seed": seed}
-    words = sum(len(text.split()) for text in said)
     best = scored[order[0].name]
-    rows = []
-    for one in order:
-        own = scored[one.name]
-        row = {"name": one.name, **_kind(one), **_figures(own, sizes, words)}
-        bits = bootstrap_ratio(own.nats / math.log(2), sizes, groups, **settings)
-        row["bits_per_byte"] = interval_json(row["bits_per_byte"], bits)
-        if own is not best:
-            row |= _against(own, best, sizes, groups, settings)
-        if isinstance(one, Counted):
+    rows = [_row(one, scored[one.name], best, texts, settings) for one in order]
+    for row in rows:
+        if row["kind"] == "ngram":
             row["texts_learned_too"] = _met(said, learned)
-        rows.append(row)
     return {
-        "texts": {
-            "texts": len(texts),
-            "groups": len(set(groups)),
-            "bytes": int(sizes.sum()),
-            "words": words,
-        },
+        **_about(texts),
         "candidates": rows,
         "best": order[0].name,
         "headline": headline(rows),
-        "drawn": units(groups)[1],
-        "drawn_from": "groups" if units(groups)[1] == len(set(groups)) else "texts",
         **settings,
     }
+
+
+def _about(texts: Sequence[Text]) -> dict[str, Any]:
+    """The texts in figures, and what of them the intervals resample."""
+    groups = [text.group for text in texts]
+    distinct, drawn = len(set(groups)), units(groups)[1]
+    counts = {
+        "texts": len(texts),
+        "groups": distinct,
+        "bytes": sum(text.size_bytes for text in texts),
+        "words": _words(texts),
+    }
+    drawn_from = "groups" if drawn == distinct else "texts"
+    return {"texts": counts, "drawn": drawn, "drawn_from": drawn_from}
+
+
+def _row(
+    one: Candidate, own: Scored, best: Scored, texts: Sequence[Text], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """All that is told of one candidate."""
+    sizes = np.array([text.size_bytes for text in texts], dtype=np.float64)
+    groups = [text.group for text in texts]
+    row = {"name": one.name, **_kind(one), **_figures(own, int(sizes.sum()), _words(texts))}
+    bits = bootstrap_ratio(own.nats / math.log(2), sizes, groups, **settings)
+    row["bits_per_byte"] = interval_json(row["bits_per_byte"], bits)
+    return row if own is best else row | _against(own, best, sizes, groups, settings)
+
+
+def _words(texts: Sequence[Text]) -> int:
+    return sum(len(text.text.split()) for text in texts)
 
 
 def _score(
@@ -194,9 +207,8 @@ def _kind(one: Candidate) -> dict[str, Any]:
             assert_never(one)
 
 
-def _figures(own: Scored, sizes: Any, words: int) -> dict[str, Any]:
+def _figures(own: Scored, size: int, words: int) -> dict[str, Any]:
     nats, tokens = float(own.nats.sum()), int(own.tokens.sum())
-    size = int(sizes.sum())
     return {
         "bytes": size,
         "bits_per_byte": nats / math.log(2) / size,

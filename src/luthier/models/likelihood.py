@@ -232,7 +232,9 @@ def _single_nll(
     own = list(texts[piece.text][piece.begin : piece.end])
     ids = torch.tensor([[start, *own]], device=network.device)
     first = piece.scored - piece.begin
-    logits = network(input_ids=ids, use_cache=False).logits[0, first:-1].float()
+    seen = torch.ones_like(ids)
+    out = network(input_ids=ids, attention_mask=seen, use_cache=False)
+    logits = out.logits[0, first:-1].float()
     return functional.cross_entropy(logits, ids[0, first + 1 :], reduction="none")
 
 
@@ -254,7 +256,10 @@ def check(network: Any) -> None:
     try:
         with torch.inference_mode():
             packed, _ = nll(network, rows.flatten()[None], positions, segments, targets)
-            alone = [network(input_ids=r[None]).logits[0, :-1].float() for r in rows]
+            seen = torch.ones_like(rows[:1])  # else a pad token among the ids is warned of
+            alone = [
+                network(input_ids=r[None], attention_mask=seen).logits[0, :-1].float() for r in rows
+            ]
     except (TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise ModelError(f"{type(network).__name__} cannot be tuned here: {error}") from error
     finally:
