@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from luthier.core import records
+from luthier.core import columns as in_columns, records
+from luthier.core.columns import schema_of
 from luthier.core.errors import StoreError
 from luthier.core.records import (
     Document,
@@ -24,8 +25,6 @@ from luthier.core.records import (
     copy_rows,
     iterate_table,
     read_table,
-    schema_of,
-    with_columns,
     write_table,
 )
 
@@ -131,15 +130,6 @@ def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
         read_table(path, Document)
 
 
-def test_a_field_without_an_arrow_type_is_named() -> None:
-    @dataclasses.dataclass
-    class Strange:
-        thing: complex
-
-    with pytest.raises(TypeError, match="no Arrow type for"):
-        schema_of(Strange)
-
-
 many: st.SearchStrategy[tuple[list[Any], type[Any]]] = st.one_of(
     st.tuples(st.lists(one, max_size=9), st.just(record))
     for one, record in ((examples, Example), (documents, Document), (odd, Odd))
@@ -198,7 +188,7 @@ def test_tables_that_cannot_be_copied(tmp_path: Path) -> None:
 def test_a_table_of_many_pieces_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [Document(str(i), "t", "x" * i, "o", "text", "g", {"n": str(i)}) for i in range(7)]
     write_table(tmp_path / "one.parquet", rows, Document)
-    monkeypatch.setattr(records, "BATCH_ROWS", 3)
+    monkeypatch.setattr(in_columns, "BATCH_ROWS", 3)
     write_table(tmp_path / "many.parquet", rows, Document)
     one, other = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("one", "many"))
     assert one.equals(other)
@@ -248,17 +238,3 @@ def test_columns_that_an_older_file_lacks_take_their_defaults(tmp_path: Path) ->
     with pytest.raises(StoreError, match="does not hold Older rows"):
         write_table(tmp_path / "n.parquet", [Newer("user", "a")], Newer)
         read_table(tmp_path / "n.parquet", Older)
-
-
-@given(st.lists(examples, max_size=5), st.data())
-def test_copies_with_other_values(rows: list[Example], data: st.DataObject) -> None:
-    groups = [data.draw(words) for _ in rows]
-    wanted = [
-        dataclasses.replace(row, group=group) for row, group in zip(rows, groups, strict=True)
-    ]
-    assert with_columns(rows, Example, group=groups) == wanted
-
-
-def test_copies_know_their_fields() -> None:
-    with pytest.raises(TypeError, match="Example has no field gruop"):
-        with_columns([], Example, gruop=[])

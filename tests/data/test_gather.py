@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings, strategies as st
 
 from luthier.core.ledger import Ledger
-from luthier.core.records import Example, Message, write_table
-from luthier.data._gather import Gathered, gather
+from luthier.core.records import Example, Message, Side, write_table
+from luthier.data._gather import Gathered, gather, group_of
 from luthier.data.alike import Likes
 from luthier.data.duplicates import DuplicatesSpec, survivors
 
@@ -23,14 +23,19 @@ def _row(number: int, question: str) -> Example:
 
 
 def _gathered(
-    folder: Path, rows: list[Example], made: list[Example], *, known: bool
+    folder: Path,
+    rows: list[Example],
+    made: list[Example],
+    *,
+    known: bool = False,
+    kept: dict[str, Side] | None = None,
 ) -> tuple[Gathered, Ledger]:
     table, ledger = folder / "rows.parquet", Ledger()
     write_table(table, rows, Example)
     said = ["\n".join(m.content for m in row.messages) for row in rows]
     twins = np.asarray(survivors(said, SPEC)) if known else None
     with Likes() as likes:
-        return gather(table, made, SPEC, twins, likes, ledger), ledger
+        return gather(table, made, SPEC, twins, kept or {}, likes, ledger), ledger
 
 
 TEXTS = st.lists(
@@ -63,10 +68,32 @@ def test_known_twins_or_not_the_same_comes_of_it(
 
 def test_what_is_kept_of_a_row(tmp_path: Path) -> None:
     rows = [_row(0, "Where is it?"), _row(1, "WHERE  is it?"), _row(2, "Who is it?")]
-    found, ledger = _gathered(tmp_path, rows, [], known=False)
+    found, ledger = _gathered(tmp_path, rows, [])
     assert [(s.id, s.group, s.kind, s.label, s.parent) for s in found.stubs] == [
         ("id0", "g0", "row", "b", ""),
         ("id2", "g2", "row", "b", ""),
     ]
     assert found.rows == [0, 2]
     assert [(e.reason, e.origin) for e in ledger.entries] == [("repeated row", "f:1")]
+
+
+def _alone(question: str, place: str) -> Example:
+    """A row whose source names no group."""
+    messages = (Message("user", question), Message("assistant", "yes"))
+    return Example(place, messages, place, place, "row")
+
+
+def test_a_row_without_a_group_is_named_by_what_it_asks() -> None:
+    here, there = _alone("Where is it?", "a.csv:2"), _alone("where  IS it?", "b.csv:9")
+    assert group_of(here, {}) == group_of(there, {}) != group_of(_alone("Who?", "a.csv:2"), {})
+    assert group_of(_row(1, "Where is it?"), {}) == "g1"
+    assert group_of(here, {"a.csv:2": "test"}) == "a.csv:2"
+
+
+def test_a_row_kept_on_the_test_side_stays_before_any_other(tmp_path: Path) -> None:
+    rows = [_alone("Where is it?", "train.csv:2"), _alone("where is it?", "test.csv:2")]
+    found, ledger = _gathered(tmp_path, rows, [], kept={"test.csv:2": "test"})
+    assert [stub.id for stub in found.stubs] == ["test.csv:2"]
+    assert [(e.reason, e.origin) for e in ledger.entries] == [("repeated row", "train.csv:2")]
+    found, _ = _gathered(tmp_path, rows, [], kept={"train.csv:2": "train"})
+    assert [stub.id for stub in found.stubs] == ["train.csv:2"]

@@ -81,6 +81,44 @@ def test_appended_rows_move_nothing_and_keep_the_lock_of_old_rows(faq: Path) -> 
     assert second["lock"] != first["lock"]
 
 
+def test_rows_keep_their_sides_wherever_they_come_to_stand(faq: Path) -> None:
+    _, _, _, before = _both(_spec(CSV), faq, "one")
+    sides = {e.question.casefold(): e.side for e in read_examples(before)}
+    header, *rows = (faq / "faq.csv").read_text().splitlines()
+    moved = "\n".join([header, "Is this row new?,It is.", *rows[:20:-1], *rows[5:20]])
+    (faq / "moved.csv").write_text(moved + "\n")
+    _, _, _, after = _both(_spec({**CSV, "path": "moved.csv"}), faq, "two")
+    again = {e.question.casefold(): e.side for e in read_examples(after)}
+    assert len(again) > 50
+    assert {q: side for q, side in again.items() if q in sides} == {
+        q: side for q, side in sides.items() if q in again
+    }
+
+
+def test_published_test_rows_stay_and_their_copies_go(faq: Path) -> None:
+    rows = (faq / "faq.csv").read_text().splitlines()
+    (faq / "test.csv").write_text("\n".join([rows[0], rows[3], "Is this one new?,It is."]) + "\n")
+    spec = _spec(CSV, {**CSV, "path": "test.csv"}, split={"keep": "published.json"})
+    _, _, one, _ = _both(_spec(CSV, {**CSV, "path": "test.csv"}), faq, "one")
+    published = {"test.csv:2": "test", "test.csv:3": "test", "gone.csv:1": "test"}
+    (faq / "published.json").write_text(json.dumps(published))
+    (faq / "two").mkdir()
+    told = prepare(spec, one, faq / "two", Quiet(), 0, kept_sides(spec, faq))
+    assert (told["kept_sides"], told["kept_sides_not_found"]) == (2, 1)
+    sides = {e.id: e.side for e in read_examples(faq / "two")}
+    assert (sides["test.csv:2"], sides["test.csv:3"]) == ("test", "test")
+    assert "faq.csv:4" not in sides
+
+
+def test_a_file_of_sides_that_names_nothing_is_an_error(faq: Path) -> None:
+    _, _, one, _ = _both(_spec(CSV), faq, "one")
+    (faq / "two").mkdir()
+    with pytest.raises(DataError, match="none of the 1 names") as caught:
+        prepare(_spec(CSV), one, faq / "two", Quiet(), 0, {"faq:2": "test"})
+    assert "faq.csv:2" in str(caught.value.mend)
+    assert not (faq / "two" / "examples.parquet").exists()
+
+
 def test_same_inputs_same_lock_other_seed_other_split(faq: Path) -> None:
     spec = _spec(CSV, PYDOC)
     locks = [_both(spec, faq, f"r{n}", seed)[1]["lock"] for n, seed in enumerate((0, 0, 1))]
@@ -170,5 +208,5 @@ def test_golden_lock(tmp_path: Path) -> None:
     write_table(tmp_path / "rows.parquet", [], Example)
     spec = _spec(PYDOC, duplicates={"threshold": 1.0})
     told = prepare(spec, tmp_path, tmp_path, Quiet(), 0)
-    assert (COLLECT_VERSION, PREPARE_VERSION, told["examples"]) == (3, 3, 120)
+    assert (COLLECT_VERSION, PREPARE_VERSION, told["examples"]) == (3, 4, 120)
     assert told["lock"].startswith("efefa8c8d1c87940")

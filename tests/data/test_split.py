@@ -246,3 +246,23 @@ def test_lock_follows_test_rows_only() -> None:
     changed = dataclasses.replace(rows[0], messages=(Message("user", "other"),))
     assert lock([changed]) != lock(rows)
     assert count_sides(rows)["test"] == {"row": 1}
+
+
+def test_a_kept_test_row_stays_and_what_it_repeats_goes() -> None:
+    train = next(f"g{n}" for n in range(99) if side_of(f"g{n}", SPEC, 0) == "train")
+    rows = [_example(0, train), _example(1, "locked")]
+    ledger = Ledger()
+    done = split(rows, [0, 0], SPEC, 0, ledger, {"locked": "test"})
+    assert [(e.id, e.side) for e in done] == [("id1", "test")]
+    assert [(e.reason, e.origin) for e in ledger.entries] == [
+        ("near-duplicate on another side", "f:0")
+    ]
+
+
+def test_sides_that_are_none_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "sides.json"
+    with pytest.raises(DataError, match="no such file of sides"):
+        read_sides(path)
+    path.write_text('{"a": "train", "b": "tset"}')
+    with pytest.raises(DataError, match="'tset' is no side: 'b'"):
+        read_sides(path)

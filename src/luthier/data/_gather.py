@@ -9,13 +9,13 @@ from __future__ import annotations
 import collections
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from luthier.core.ledger import Ledger
-from luthier.core.records import Example, iterate_table
+from luthier.core.records import Example, Side, iterate_table
 from luthier.data.alike import Likes
 from luthier.data.clean.near import Places
 from luthier.data.duplicates import DuplicatesSpec, find
@@ -44,32 +44,42 @@ def gather(
     made: Sequence[Example],
     spec: DuplicatesSpec,
     twins: Places | None,
+    kept: Mapping[str, Side],
     likes: Likes,
     ledger: Ledger,
 ) -> Gathered:
     """Read the rows once.
+
+    A row whose source names no group is one of its own, named by what it asks: so it keeps its
+    side wherever it comes to stand. Of rows that say the same the first stays, but for those that
+    are kept on the test side: they stay before any other.
 
     Args:
         table: ``rows.parquet``.
         made: Rows that were made of documents; they come after the others.
         spec: When rows count as near-duplicates.
         twins: For each row of the table the one it nearly repeats, if that is known.
+        kept: Sides that groups or rows have already.
         likes: Gets every row.
         ledger: Gets a line for each row that says the same as an earlier one.
     """
     stubs: list[Grouped] = []
     places: list[int] = []
     rows_in = 0
+    locked = _locked(table, kept)
 
     def texts() -> Iterator[str]:
         nonlocal rows_in
         seen: set[bytes] = set()
         for batch in iterate_table(table, Example):
             for place, row in enumerate(batch, rows_in):
-                if _is_repeated(row, seen):
+                said = _digest(row)
+                if said in seen or locked.get(said, row.id) != row.id:
                     ledger.refuse("repeated row", row.origin, row.question)
                     continue
-                stubs.append(Stub(row.id, row.group, row.kind, row.label, row.parent))
+                seen.add(said)
+                group = group_of(row, kept)
+                stubs.append(Stub(row.id, group, row.kind, row.label, row.parent))
                 places.append(place)
                 likes.add(row)
                 yield "\n".join([m.content for m in row.messages])
@@ -86,15 +96,46 @@ def gather(
     return Gathered([*stubs, *made], places, rows_in, [*standing_for, *own])
 
 
-def _is_repeated(row: Example, seen: set[bytes]) -> bool:
-    """Whether an earlier row says the same, but for capitals and white space; it is noted."""
-    said = "\n".join([f"{m.role}: {m.content}" for m in row.messages])
-    plain = " ".join(said.casefold().split()).encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(plain, digest_size=16).digest()
-    if digest in seen:
-        return True
-    seen.add(digest)
-    return False
+def group_of(row: Example, kept: Mapping[str, Side]) -> str:
+    """The group of a row: its own name if that is kept, the source's, or what it asks.
+
+    Args:
+        row: A row of the table.
+        kept: Sides by name of a group or of a row.
+    """
+    if row.id in kept:
+        return row.id
+    if row.group != row.origin:
+        return row.group
+    asked = "\n".join([m.content for m in row.prompt if m.role != "system"])
+    return text_group(asked)
+
+
+def text_group(text: str) -> str:
+    """The name of a group that has no other: what equal texts share."""
+    return f"row {_plain_digest(text).hex()[:16]}"
+
+
+def _locked(table: Path, kept: Mapping[str, Side]) -> dict[bytes, str]:
+    """What the rows kept on the test side say, and the first that says so."""
+    test = {name for name, side in kept.items() if side == "test"}
+    found: dict[bytes, str] = {}
+    if test:
+        for batch in iterate_table(table, Example):
+            for row in batch:
+                if row.id in test or group_of(row, kept) in test:
+                    found.setdefault(_digest(row), row.id)
+    return found
+
+
+def _digest(row: Example) -> bytes:
+    """What equal rows share: capitals and white space make no difference."""
+    return _plain_digest("\n".join([f"{m.role}: {m.content}" for m in row.messages]))
+
+
+def _plain_digest(text: str) -> bytes:
+    plain = " ".join(text.casefold().split()).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(plain, digest_size=16).digest()
 
 
 def _without_repeated(twins: Places, places: Iterable[int]) -> list[int]:

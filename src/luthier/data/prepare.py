@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from luthier.core.columns import with_columns
 from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
@@ -29,10 +30,9 @@ from luthier.core.records import (
     TableWriter,
     iterate_table,
     read_table,
-    with_columns,
 )
 from luthier.core.spec import Spec, runtime
-from luthier.data._gather import Gathered, gather
+from luthier.data._gather import Gathered, gather, text_group
 from luthier.data.alike import TOO_LIKE, Likes
 from luthier.data.annotate.annotate import AnnotateSpec
 from luthier.data.augment.augment import AugmentSpec
@@ -60,7 +60,7 @@ from luthier.data.split import (
 from luthier.data.synthesize.synthesize import SynthesizeSpec
 from luthier.data.writer import WriterSpec
 
-PREPARE_VERSION = 3
+PREPARE_VERSION = 4
 
 
 class DataSpec(Spec):
@@ -143,38 +143,59 @@ def prepare(
         made, considered = _from_documents(collected, spec, seed, told, ledger)
         task.advance(note=f"{len(made)} questions")
         twins = read_twins(collected, spec.duplicates)
-        gathered = gather(collected / ROWS, made, spec.duplicates, twins, likes, ledger)
+        held = kept or {}
+        gathered = gather(collected / ROWS, made, spec.duplicates, twins, held, likes, ledger)
+        unknown = _unknown(held, gathered)
         task.advance(note=f"{len(gathered.stubs)} rows")
-        places = place_rows(gathered.stubs, gathered.standing_for, spec.split, seed, kept)
+        places = place_rows(gathered.stubs, gathered.standing_for, spec.split, seed, held)
         fates = _fates(places, likes)
         test = _write_examples(collected, folder, gathered, made, fates, told, ledger)
         task.advance()
-    rows_out = told.sides.total()
-    ledger.check(
-        rows_in=gathered.rows_in + considered,
-        rows_out=rows_out,
-        limit=spec.max_refused,
-        stage="prepare",
-    )
-    if not rows_out:
-        raise DataError(
-            "no example is left to learn from",
-            where="data",
-            mend="Add a source of questions and answers, or let `questions` make some.",
-        )
-    _write_books(told, ledger, folder)
+    rows_in = gathered.rows_in + considered
+    _write_books(told, ledger, folder, rows_in=rows_in, limit=spec.max_refused)
     return {
-        "examples": rows_out,
+        "examples": told.sides.total(),
         "groups": len(told.groups),
         "sides": told_sides(told.sides),
         "lock": lock_of(test),
+        **({"kept_sides": len(held) - unknown, "kept_sides_not_found": unknown} if held else {}),
         "refused": ledger.refused,
         "reasons": ledger.reasons(),
         "seconds": round(time.monotonic() - started, 2),
     }
 
 
-def _write_books(told: Profile, ledger: Ledger, folder: Path) -> None:
+def _unknown(kept: Mapping[str, Side], gathered: Gathered) -> int:
+    """How many of the names with a side to keep belong to nothing that was read.
+
+    Raises:
+        DataError: None of them does.
+    """
+    known = {name for stub in gathered.stubs for name in (stub.group, stub.id)}
+    unknown = sum(name not in known for name in kept)
+    if kept and unknown == len(kept):
+        raise DataError(
+            f"none of the {len(kept)} names in the file of sides is a group or a row",
+            where="data.split.keep",
+            mend=f"Names are those of groups, or of rows by their place ('{gathered.stubs[0].id}')."
+            if gathered.stubs
+            else "Add a source.",
+        )
+    return unknown
+
+
+def _write_books(
+    told: Profile, ledger: Ledger, folder: Path, *, rows_in: int, limit: float
+) -> None:
+    """Hold the ledger against the rows, and write it with the sides and the profile."""
+    rows_out = told.sides.total()
+    ledger.check(rows_in=rows_in, rows_out=rows_out, limit=limit, stage="prepare")
+    if not rows_out:
+        raise DataError(
+            "no example is left to learn from",
+            where="data",
+            mend="Add a source of questions and answers, or let `questions` make some.",
+        )
     write_sides(told.groups, folder / "sides.json")
     ledger.write(folder)
     profile = json.dumps(told.told(ledger), indent=2, ensure_ascii=False)
@@ -252,7 +273,7 @@ def _from_documents(
         for document in batch:
             told.add_document(document)
             if spec.questions is not None:
-                documents.append(document)
+                documents.append(_with_group(document))
     if spec.questions is None:
         return [], 0
     standing_for = survivors([_said(d) for d in documents], spec.duplicates)
@@ -264,6 +285,13 @@ def _from_documents(
             ledger.refuse("near-duplicate document", document.origin, documents[twin].id)
     made, considered = make_questions(kept, spec.questions, seed, ledger)
     return made, considered + len(documents) - len(kept)
+
+
+def _with_group(document: Document) -> Document:
+    """A row of a table without a group is one of its own, named by its text, not by its place."""
+    if document.kind != "row" or document.group != document.origin:
+        return document
+    return dataclasses.replace(document, group=text_group(document.text))
 
 
 def _said(document: Document) -> str:

@@ -157,7 +157,8 @@ def place_rows(
             (``duplicates.survivors``).
         spec: How to divide.
         seed: Another seed, another split.
-        kept: Sides that groups keep from an earlier split (``read_sides``).
+        kept: Sides that groups keep from an earlier split (``read_sides``); a row that is kept on
+            the test side is never refused.
 
     Raises:
         DataError: The group to leave out does not exist.
@@ -166,12 +167,16 @@ def place_rows(
     roots, besides = _join(rows, standing_for, held)
     side_for = _placing(spec, seed, roots)
     sides: dict[str, Side] = {}
-    done = []
-    for row, beside in zip(rows, besides, strict=True):
+    done: list[Place] = []
+    for row, twin, beside in zip(rows, standing_for, besides, strict=True):
         root = roots[row.group]
         if root not in sides:
             sides[root] = held[root] if root in held else side_for(root, row)
         apart = next((why for why, other in beside if sides[other] != sides[root]), "")
+        if apart and held.get(row.group) == "test":  # it stays, and the other one goes
+            if twin < len(done) and done[twin].side != "test":
+                done[twin] = dataclasses.replace(done[twin], apart=apart)
+            apart = ""
         done.append(Place(root, sides[root], apart))
     return done
 
@@ -361,23 +366,22 @@ def read_sides(path: Path) -> dict[str, Side]:
     Raises:
         DataError: The file is missing, or holds something else.
     """
+    mend = "Name a sides.json of an earlier split in data.split.keep."
     try:
         sides: dict[str, Side] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError("there is no such file of sides", where=str(path), mend=mend) from error
     except (OSError, ValueError) as error:
-        raise DataError(
-            f"cannot read the sides to keep: {error}",
-            where=str(path),
-            mend="Name a sides.json of an earlier split in data.split.keep.",
-        ) from error
-    right = isinstance(sides, dict) and all(
-        side in ("train", "validation", "test") for side in sides.values()
-    )
-    if not right:
-        raise DataError(
-            "this file does not hold the sides of groups",
-            where=str(path),
-            mend="Name a sides.json of an earlier split in data.split.keep.",
-        )
+        raise DataError(f"cannot read the sides: {error}", where=str(path), mend=mend) from error
+    if not isinstance(sides, dict):
+        raise DataError("this file does not hold sides by group", where=str(path), mend=mend)
+    for group, side in sides.items():
+        if side not in ("train", "validation", "test"):
+            raise DataError(
+                f"{side!r} is no side: '{group}'",
+                where=str(path),
+                mend="Sides are train, validation and test.",
+            )
     return sides
 
 

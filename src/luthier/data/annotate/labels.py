@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from luthier.core.errors import StoreError
-from luthier.core.records import read_table, schema_of
+from luthier.core.columns import schema_of
+from luthier.core.records import read_table
 
 FILE_NAME = "labels.parquet"
 Votes = dict[str, dict[str, str]]
