@@ -120,6 +120,30 @@ def test_tuned_is_what_was_tuned_on_these_rows(project: Path) -> None:
     assert len({r["bytes"] for r in found["candidates"]}) == 1
 
 
+def test_documents_that_the_tuned_model_learned_are_left_out(project: Path) -> None:
+    from tiny_models import tiny, write
+
+    (project / "luthier.yaml").write_text(
+        PROJECT.replace("faq.csv}", "faq.csv}, {kind: pydoc, packages: [textwrap, heapq, shlex]}")
+    )
+    rows = ranked("ngram")["texts"]
+    store = Store(project / ".luthier")
+    made = {a.stage: a for a in store.all()}
+
+    def fill(folder: Path) -> dict[str, Any]:
+        write(tiny(seed=3), folder / "model")
+        return {}
+
+    inputs = {"rows": made["prepare"], "documents": made["collect"]}
+    store.make("tune", 1, inputs, fill)
+    beside = ranked("tuned", "ngram")
+    assert beside["texts"]["documents_learned"]
+    assert beside["texts"]["texts"] < rows["texts"]
+    assert any("has learned them all" in note for note in notes(beside))
+    assert not rows["documents_learned"]
+    assert not ranked("ngram")["texts"]["documents_learned"]
+
+
 def test_options_that_exclude_each_other_and_wrong_names_are_told(project: Path) -> None:
     (project / "a.txt").write_text("text")
     both = call("ngram", "--texts", "a.txt", "--side", "test")

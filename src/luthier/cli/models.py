@@ -88,7 +88,8 @@ def rank_models(
         max_bytes: What ``--max-bytes`` says.
 
     Returns:
-        See ``evaluate.rank.rank``; under ``texts`` also ``of``, ``left_out`` and ``documents``.
+        See ``evaluate.rank.rank``; under ``texts`` also ``of``, ``left_out``, and whether
+        documents stayed out because the tuned model learned them (``documents_learned``).
 
     Raises:
         ConfigError: Options that exclude each other, or a project is needed and there is none.
@@ -104,7 +105,7 @@ def rank_models(
     kinds = {name.partition(":")[0] for name in names}
     needed = texts is None or not kinds.isdisjoint({ranking.NGRAM, ranking.TUNED})
     own = _Project(project_file(project), progress) if needed else None
-    tuned, plain = own.tuned() if own else (None, False)
+    tuned, plain = own.tuned() if own and ranking.TUNED in kinds else (None, False)
     found = [ranking.candidate(name, Path(), tuned) for name in names]
     if texts is None:
         assert own is not None
@@ -123,6 +124,7 @@ def rank_models(
     of = str(texts) if texts else f"{side or 'validation'} side"
     result["texts"] |= {
         "of": of,
+        "documents_learned": plain and texts is None,
         "left_out": {"texts": len(left), "bytes": sum(t.size_bytes for t in left)},
     }
     return result
@@ -250,6 +252,8 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     if left := texts["left_out"]["texts"]:
         size = texts["left_out"]["bytes"]
         lines.append(f"Left out: {_texts(left)} with {size:,} bytes, empty or past --max-bytes.")
+    if texts["documents_learned"]:
+        lines.append("Documents are not among the texts: the tuned model has learned them all.")
     if texts["of"] == "test side":
         lines.append("The test side was read: a choice made by this table is no longer unseen.")
     for row in rows:
