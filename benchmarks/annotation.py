@@ -50,7 +50,7 @@ from luthier.data.annotate.functions import (
     report,
 )
 from luthier.data.annotate.items import Item
-from luthier.data.annotate.label_model import Matrix, fit, majority
+from luthier.data.annotate.label_model import Matrix, fit, majority, vote_balance
 from luthier.data.annotate.query import Strategy, choose
 from luthier.evaluate.statistics import bootstrap_mean
 from luthier.models.encode import load_encoder
@@ -379,6 +379,7 @@ def _makers(
     makers: dict[str, Callable[[], Reals]] = {
         "majority vote": lambda: majority(votes, k),
         "`accuracies`": lambda: fit(votes, k)[1],
+        "`accuracies`, `balance: votes`": lambda: fit(votes, k, balance=vote_balance(votes, k))[1],
         "`accuracies`, true balance": lambda: fit(votes, k, balance=balance)[1],
         "`confusions`": lambda: fit(votes, k, form="confusions")[1],
         "`confusions`, true balance": lambda: fit(votes, k, form="confusions", balance=balance)[1],

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra.numpy import arrays
 
-from luthier.data.annotate.label_model import Form, Matrix, fit, majority
+from luthier.data.annotate.label_model import Form, Matrix, fit, majority, vote_balance
 
 TRUE = (0.95, 0.85, 0.7, 0.55, 0.5)
 
@@ -30,10 +30,10 @@ def test_majority_is_shares_of_votes() -> None:
 @pytest.mark.parametrize("form", ["accuracies", "confusions"])
 def test_voters_are_found_out_without_a_true_label(form: Form) -> None:
     votes, truth = _voters()
-    model, chances = fit(votes, 3, form=form)
+    balance = vote_balance(votes, 3) if form == "accuracies" else None
+    model, chances = fit(votes, 3, form=form, balance=balance)
     assert model.accuracies == pytest.approx(TRUE, abs=0.06)
-    # taken from the votes, or estimated along
-    near = 0.08 if form == "accuracies" else 0.05
+    near = 0.08 if form == "accuracies" else 0.05  # taken from the votes, or estimated along
     assert model.balance == pytest.approx([0.5, 0.3, 0.2], abs=near)
     voted = chances.sum(axis=1) > 0
     mine = (chances.argmax(axis=1) == truth)[voted].mean()
@@ -43,7 +43,7 @@ def test_voters_are_found_out_without_a_true_label(form: Form) -> None:
 
 def test_probabilities_mean_what_they_say() -> None:
     votes, truth = _voters(4000)
-    _, chances = fit(votes, 3)
+    _, chances = fit(votes, 3, balance=vote_balance(votes, 3))
     best, most = chances.argmax(axis=1), chances.max(axis=1)
     for low, high in ((0.5, 0.7), (0.7, 0.9), (0.9, 1.01)):
         here = (most >= low) & (most < high)
@@ -67,6 +67,22 @@ def test_a_known_balance_is_kept() -> None:
     balance = np.array([0.2, 0.3, 0.5])
     model, _ = fit(_voters(100)[0], 3, balance=balance)
     assert model.balance is balance
+    assert fit(_voters(100)[0], 4)[0].balance == pytest.approx([0.25] * 4)
+
+
+def test_a_common_word_does_not_take_over() -> None:
+    chance = np.random.default_rng(2)
+    truth = chance.integers(0, 4, 1000)
+    columns = [np.where((truth == n) & (chance.random(1000) < 0.6), n, -1) for n in range(4)]
+    columns.append(np.where(chance.random(1000) < 0.7, 0, -1))  # a common word, named for label 0
+    votes = np.array(columns, dtype=np.int16).T
+    torn = (votes[:, 1:4] >= 0).any(axis=1) & (votes[:, 4] >= 0)
+    model, chances = fit(votes, 4, balance=np.full(4, 0.25))
+    assert model.accuracies[4] <= 0.25 / (votes[:, 4] >= 0).mean() + 1e-9
+    assert (chances.argmax(axis=1) == truth)[torn].all()
+    counted = fit(votes, 4, balance=vote_balance(votes, 4))[1]  # believes the common word
+    assert vote_balance(votes, 4)[0] > 0.5
+    assert not (counted.argmax(axis=1) == truth)[torn].any()
 
 
 @settings(max_examples=40, deadline=None)
