@@ -107,8 +107,7 @@ def group_of(row: Example, kept: Mapping[str, Side]) -> str:
         return row.id
     if row.group != row.origin:
         return row.group
-    asked = "\n".join([m.content for m in row.prompt if m.role != "system"])
-    return text_group(asked)
+    return text_group("\n".join([m.content for m in row.prompt if m.role != "system"]))
 
 
 def text_group(text: str) -> str:

