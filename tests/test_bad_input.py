@@ -149,7 +149,8 @@ def test_a_row_without_an_answer_stands_in_the_ledger_and_the_run_goes_on(here: 
 
 def test_too_many_bad_rows_end_the_run(here: Path) -> None:
     (here / "faq.csv").write_text("question,answer\na,b\n" + "Why?,\n" * 3)
-    refused(run(), 4, "faq.csv:3: collect refused 3 of 4 rows", "3 x empty answer", "Mend the rows")
+    what = ("collect refused 3 of 4 rows", "3 x empty answer (faq.csv:3)")
+    refused(run(), 4, *what, "Mend the rows, or set `data.max_refused` to 0.75")
 
 
 @pytest.mark.parametrize(

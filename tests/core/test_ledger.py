@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from luthier.config import Project
 from luthier.core.errors import LeakageError
 from luthier.core.ledger import Entry, Ledger, read_ledger
 
@@ -43,20 +45,56 @@ def test_within_the_limit_is_no_error() -> None:
     Ledger().check(rows_in=0, rows_out=0, limit=0.0, stage="prepare")
 
 
-def test_past_the_limit_names_reasons_and_the_first_row() -> None:
+def test_past_the_limit_each_reason_has_a_place_and_the_setting_is_named() -> None:
     with pytest.raises(LeakageError) as caught:
         filled().check(rows_in=5, rows_out=2, limit=0.5, stage="prepare")
-    assert str(caught.value).splitlines()[0] == (
-        "faq.csv:3: prepare refused 3 of 5 rows, more than the limit of 50% "
-        "(2 x empty answer, 1 x too long)"
-    )
+    assert str(caught.value).splitlines() == [
+        "prepare refused 3 of 5 rows, more than the limit of 50%: 2 x empty answer (faq.csv:3), "
+        "1 x too long (faq.csv:5)",
+        "  Mend the rows, or set `data.max_refused` to 0.6 if so many may be left out.",
+    ]
 
 
-def test_the_first_refused_row_is_named_not_the_first_changed() -> None:
+@pytest.mark.parametrize(
+    ("stage", "key"),
+    [
+        ("collect", "data.max_refused"),
+        ("clean", "data.clean.max_refused"),
+        ("annotate", "data.annotate.max_refused"),
+        ("synthesize", "data.synthesize.max_refused"),
+        ("tune", "tune.max_refused"),
+    ],
+)
+def test_the_setting_named_is_one_that_projects_have(stage: str, key: str) -> None:
+    with pytest.raises(LeakageError) as caught:
+        filled().check(rows_in=4, rows_out=1, limit=0.1, stage=stage)
+    assert f"`{key}` to 0.75" in caught.value.mend
+    spec: Any = Project
+    for name in key.split(".")[:-1]:
+        form = spec.model_fields[name].annotation
+        spec = next(
+            kind
+            for kind in (form, *get_args(form))
+            if isinstance(kind, type) and hasattr(kind, "model_fields")
+        )
+    assert "max_refused" in spec.model_fields
+
+
+def test_three_reasons_are_told_and_the_others_counted() -> None:
+    ledger = filled()
+    for reason in ("a", "b"):
+        ledger.refuse(reason, "")
+    ledger.refuse("b", "faq.csv:9")
+    with pytest.raises(LeakageError, match=r"2 x b, 1 x too long \(faq.csv:5\), 1 for other ") as e:
+        ledger.check(rows_in=6, rows_out=0, limit=0.1, stage="collect")
+    assert e.value.mend.endswith("none is left.")  # no limit would help
+
+
+def test_changed_rows_are_not_told_as_refused() -> None:
     ledger = Ledger()
     ledger.change("spaces trimmed", "a.csv:1")
     ledger.refuse("empty answer", "a.csv:2")
-    with pytest.raises(LeakageError, match="empty answer"):
+    with pytest.raises(LeakageError, match=r"10%: 1 x empty answer \(a.csv:2\)"):
         ledger.check(rows_in=2, rows_out=1, limit=0.1, stage="collect")
 
 

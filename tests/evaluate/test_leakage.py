@@ -1,14 +1,18 @@
 """Every way a test item can stand where it must not, and what must not be taken for one."""
 
+import json
 import random
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from luthier.core.errors import LeakageError
 from luthier.core.records import Document, Example, Message
-from luthier.evaluate.leakage import check
+from luthier.data.alike import overlap
+from luthier.evaluate.leakage import LeakageReport, check
 
 LONG = "Which exception does the reader raise when the archive is empty or was cut short?"
 REPLY = (
@@ -54,7 +58,28 @@ def test_a_question_seen_in_training(
     assert [overlap.kind for overlap in report.overlaps] == [kind]
     with pytest.raises(LeakageError, match="1 of 1 test items") as caught:
         report.require_clean()
-    assert caught.value.where == "faq.csv:x"
+    said = str(caught.value)
+    assert f"First: '{question[:60]}' (faq.csv:x): {kind}" in said
+    assert re.search(r"(as|of) faq.csv:t[12]", said), "both rows are named"
+
+
+def test_the_worst_are_told_first_and_all_are_listed(example: Any, tmp_path: Path) -> None:
+    near = [
+        overlap("near-duplicate", example(f"n{i}", LONG, REPLY), "t2", "faq.csv:t2", 0.8 + i / 100)
+        for i in range(7)
+    ]
+    item = example("x", "What does fill return?", "A string.")
+    found = (*near, overlap("same", item, "t1", "faq.csv:t1"))
+    report = LeakageReport(3, 8, 0, found, ("zipfile",), (), 0, 0)
+    with pytest.raises(LeakageError) as caught:
+        report.require_clean(tmp_path / "all.json")
+    said = str(caught.value)
+    assert "First: 'What does fill return?' (faq.csv:x): same as faq.csv:t1; " in said
+    assert "(faq.csv:n6): near-duplicate (0.86) of faq.csv:t2; " in said
+    assert said.count("near-duplicate (0.") == 4
+    assert f"All are listed in {tmp_path / 'all.json'}." in said
+    listed = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
+    assert len(listed["overlaps"]) == 8
 
 
 def test_templates_are_not_near_duplicates(example: Any) -> None:

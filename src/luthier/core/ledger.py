@@ -6,6 +6,7 @@ Rows in = rows out + rows in the ledger; a stage fails when the ledger passes it
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,13 @@ from luthier.core.records import read_table, write_table
 
 Action = Literal["refused", "changed"]
 FILE_NAME = "ledger.parquet"
+_TOLD = 3  # reasons, in the message
+_LIMITS = {
+    "collect": "data.max_refused",
+    "prepare": "data.max_refused",
+    "tune": "tune.max_refused",
+}
+"""Where the limit of a stage stands, if not in a section of its own in ``data``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,10 +79,8 @@ class Ledger:
             LeakageError: More rows were refused than the limit allows.
             AssertionError: Rows vanished without a line: a defect of Luthier.
         """
-        first = next((e.origin for e in self.entries if e.action == "refused"), "")
-        balance(
-            rows_in, rows_out, self.refused, self.reasons(), first=first, limit=limit, stage=stage
-        )
+        first = {e.reason: e.origin for e in reversed(self.entries) if e.action == "refused"}
+        balance(rows_in, rows_out, self.reasons(), first=first, limit=limit, stage=stage)
 
     def write(self, folder: Path) -> None:
         """Write ``ledger.parquet`` into a stage's folder."""
@@ -91,10 +97,9 @@ def read_ledger(folder: Path) -> Ledger:
 def balance(
     rows_in: int,
     rows_out: int,
-    refused: int,
     reasons: Mapping[str, int],
     *,
-    first: str,
+    first: Mapping[str, str],
     limit: float,
     stage: str,
 ) -> None:
@@ -103,9 +108,8 @@ def balance(
     Args:
         rows_in: Rows the stage was given.
         rows_out: Rows it passed on.
-        refused: Rows it left out.
-        reasons: Why, with counts.
-        first: Origin of the first refused row.
+        reasons: Why rows were left out, with counts, most frequent first.
+        first: For each reason the origin of the first row refused for it.
         limit: Largest share of refused rows, 0 to 1, that is not an error.
         stage: Named in messages.
 
@@ -113,13 +117,23 @@ def balance(
         LeakageError: More rows were refused than the limit allows.
         AssertionError: Rows vanished without a line: a defect of Luthier.
     """
+    refused = sum(reasons.values())
     if rows_in != rows_out + refused:
         raise AssertionError(f"{stage}: {rows_in} rows in, {rows_out} out, {refused} in the ledger")
     if rows_in and refused / rows_in > limit:
-        worst = ", ".join(f"{n} x {reason}" for reason, n in reasons.items())
+        worst = list(reasons.items())[:_TOLD]
+        told = ", ".join(f"{count} x {reason}{_at(first[reason])}" for reason, count in worst)
+        others = refused - sum(count for _, count in worst)
+        setting = _LIMITS.get(stage, f"data.{stage}.max_refused")
+        enough = math.ceil(refused / rows_in * 100) / 100
         raise LeakageError(
-            f"{stage} refused {refused} of {rows_in} rows, more than the limit of {limit:.0%} "
-            f"({worst})",
-            where=first,
-            mend="Mend the rows, or raise the limit in the project file.",
+            f"{stage} refused {refused} of {rows_in} rows, more than the limit of {limit:.0%}: "
+            f"{told}{f', {others} for other reasons' if others else ''}",
+            mend=f"Mend the rows, or set `{setting}` to {enough:g} if so many may be left out."
+            if rows_out
+            else "Mend the rows, or the settings that refuse them: none is left.",
         )
+
+
+def _at(origin: str) -> str:
+    return f" ({origin})" if origin else ""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from luthier.core.errors import DataError
-from luthier.core.ledger import Ledger
+from luthier.core.ledger import Entry, Ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, TableWriter
+from luthier.data.sources._unusable import is_unusable, unusable
 from luthier.data.sources.sources import SourceSpec, read
 
 COLLECT_VERSION = 3
@@ -39,32 +40,40 @@ def collect(
         Counts, reasons of refusal and seconds, as plain JSON.
 
     Raises:
-        DataError: A source cannot be read, or there is nothing in any.
+        DataError: A source cannot be read, or there is nothing in any; or more was refused than
+            ``max_refused`` allows, and of some source all.
         LeakageError: More rows were refused than ``max_refused`` allows.
     """
     started, ledger = time.monotonic(), Ledger()
     read_in = left_out = 0
+    lost: dict[str, list[Entry]] = {}
     with (
         TableWriter(folder / DOCUMENTS, Document) as documents,
         TableWriter(folder / ROWS, Example) as rows,
     ):
         tables = (_Table(documents, ledger), _Table(rows, ledger))
-        for source in sources:
+        for number, source in enumerate(sources):
+            before, lines = read_in, len(ledger.entries)
             found, more = read(source, base, ledger, progress)
             left_out += more
             for one in found:
                 read_in += 1
                 tables[isinstance(one, Example)].add(one)
+            if read_in == before and is_unusable(ledger.entries[lines:]):
+                lost[f"data.sources.{number}"] = ledger.entries[lines:]
         for table in tables:
             table.flush()
     read_in += ledger.refused - sum(table.taken for table in tables)
+    usable = documents.rows + rows.rows
+    if lost and (not usable or ledger.refused / (read_in + left_out) > max_refused):
+        raise unusable(lost)
     ledger.check(
         rows_in=read_in + left_out,
-        rows_out=documents.rows + rows.rows + left_out,
+        rows_out=usable + left_out,
         limit=max_refused,
         stage="collect",
     )
-    if not documents.rows and not rows.rows:
+    if not usable:
         mend = "Add rows, or another source."
         raise DataError("the sources hold no usable row", where="data.sources", mend=mend)
     ledger.write(folder)

@@ -12,18 +12,20 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from luthier.core.errors import DataError, LeakageError
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Side
 from luthier.core.store import write_atomic
-from luthier.data.alike import Overlap, Shingle, overlap, overlaps, words
+from luthier.data.alike import Kind, Overlap, Shingle, overlap, overlaps, words
 from luthier.data.prepare import read_documents, read_examples
 
-LEAKAGE_VERSION = 1
+LEAKAGE_VERSION = 2
 SHORTEST_QUESTION = 5
 """Words a question needs to be sought in the corpus: shorter ones stand in prose by chance."""
+_TOLD = 5  # findings, in the message
+_KINDS = get_args(Kind)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,25 +78,38 @@ class LeakageReport:
         """Plain JSON data: the fields, ``leaks`` and ``lines``."""
         return {**dataclasses.asdict(self), "leaks": self.leaks, "lines": self.lines()}
 
-    def require_clean(self) -> None:
+    def require_clean(self, listing: Path | None = None) -> None:
         """Pass if nothing leaks.
 
+        Args:
+            listing: A file that gets all findings if something does.
+
         Raises:
-            LeakageError: Something does; names the first finding.
+            LeakageError: Something does; names both rows of the first findings.
         """
         if not self.leaks:
             return
-        first = next(iter((*self.overlaps, *self.questions_in_corpus)), None)
-        example = (
-            f" First: '{first.text[:80]}' is {first.kind}: {first.other_id} ({first.other_origin})."
-            if first
-            else f" First group: '{self.shared_groups[0]}'."
-        )
+        if listing is not None:
+            write_atomic(listing, json.dumps(self.as_dict(), indent=2, ensure_ascii=False))
+        everything = (*self.overlaps, *self.questions_in_corpus)
+        worst = sorted(everything, key=lambda o: (_KINDS.index(o.kind), -o.similarity))
+        rows = [f"'{o.text[:60]}' ({o.test_origin}): {_found(o)}" for o in worst[:_TOLD]]
+        rows += [f"both sides have the group '{name}'" for name in self.shared_groups[:_TOLD]]
         raise LeakageError(
-            "the test side leaks: " + "; ".join(self.lines()[:3]) + "." + example,
-            where=first.test_origin if first else "",
-            mend="Remove the duplicates, or give rows that belong together one group.",
+            f"the test side leaks: {'; '.join(self.lines()[:3])}. First: {'; '.join(rows[:_TOLD])}",
+            mend="Remove those rows or documents, or give rows that belong together one group."
+            + (f" All are listed in {listing}." if listing else ""),
         )
+
+
+def _found(overlap: Overlap) -> str:
+    match overlap.kind:
+        case "in the corpus":
+            return f"in the corpus, {overlap.other_origin}"
+        case "near-duplicate":
+            return f"near-duplicate ({overlap.similarity:.2f}) of {overlap.other_origin}"
+        case _:
+            return f"{overlap.kind} as {overlap.other_origin}"
 
 
 def check(
@@ -146,15 +161,20 @@ def _in_corpus(test: Sequence[Example], documents: Sequence[Document]) -> tuple[
 
 
 def require_clean(
-    collected: Path, prepared: Path, folder: Path, progress: Progress
+    corpus: Path | None,
+    prepared: Path,
+    folder: Path,
+    progress: Progress,
+    listing: Path | None = None,
 ) -> dict[str, Any]:
     """Check a prepared split against its corpus and write ``leakage.json``; a stage function.
 
     Args:
-        collected: Folder of the collected documents.
+        corpus: Folder of the documents that retrieval searches; None without retrieval.
         prepared: Folder of the split examples.
         folder: Where to write.
         progress: Shows one bar.
+        listing: A file that gets all findings if something leaks, for ``folder`` is then not kept.
 
     Raises:
         DataError: There are no test rows.
@@ -170,8 +190,8 @@ def require_clean(
     sides: tuple[Side, ...] = ("train", "validation")
     train = [e for side in sides for e in read_examples(prepared, side)]
     with progress.task("checking for leakage", 1) as task:
-        report = check(train, test, read_documents(collected))
+        report = check(train, test, read_documents(corpus) if corpus else [])
         task.advance()
-    report.require_clean()
+    report.require_clean(listing)
     write_atomic(folder / "leakage.json", json.dumps(report.as_dict()))
     return {"leakage": report.as_dict()}

@@ -341,14 +341,21 @@ def readiness(work: Work) -> None:
 
 def leakage(work: Work) -> None:
     """Fail if a training row, a test item and the corpus share what they must not."""
-    if work.project.evaluate is None:
-        return
+    locked = work.made["prepare"].summary["sides"]["test"]
+    if work.project.evaluate is None and not any(locked.values()):
+        return  # nothing is locked, and nobody asks for a comparison
     from luthier.evaluate.leakage import LEAKAGE_VERSION, require_clean
 
-    texts, rows = work.texts, work.rows
+    rows, corpus = work.rows, work.texts if work.project.rag is not None else None
     work.make(
         "leakage",
         LEAKAGE_VERSION,
-        {"texts": texts, "rows": rows},
-        lambda folder: require_clean(texts.path, rows.path, folder, work.progress),
+        {"texts": corpus, "rows": rows},
+        lambda folder: require_clean(
+            corpus.path if corpus else None,
+            rows.path,
+            folder,
+            work.progress,
+            work.store.root / "leakage.json",
+        ),
     )

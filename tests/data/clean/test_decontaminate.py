@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, strategies as st
 
 from luthier.core.errors import DataError
@@ -18,8 +19,10 @@ SHORT = "Which tree gives the best tonewood?"
 
 
 def write(folder: Path, name: str, text: str) -> DecontaminateSpec:
-    data = text.encode()
-    (folder / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    pack = {"gz": gzip.compress, "zst": zstandard.compress}.get(
+        name.rpartition(".")[2].lower(), bytes
+    )
+    (folder / name).write_bytes(pack(text.encode()))
     return DecontaminateSpec(files=(name,))
 
 
@@ -33,6 +36,9 @@ def reason(spec: DecontaminateSpec, folder: Path, text: str) -> str | None:
     [
         ("e.jsonl", json.dumps({"q": {"text": [ITEM]}, "a": 9})),
         ("e.jsonl.gz", json.dumps({"q": ITEM})),
+        ("e.jsonl.zst", "\ufeff\n" + json.dumps({"q": ITEM})),
+        ("e.CSV.GZ", f'q\n"{ITEM}"\n'),
+        ("e.txt.zst", f"first\r\n\r\n{ITEM}\r\n"),
         ("e.json", json.dumps([{"q": ITEM}])),
         ("e.csv", f'id,q\n1,"{ITEM}"\n'),
         ("e.tsv", f"id\tq\n1\t{ITEM}\n"),
@@ -63,9 +69,38 @@ def test_a_run_of_the_limit_is_found_and_a_shorter_one_is_not(length: int, start
         assert (reason(spec, Path(folder), text) is not None) == (length >= spec.words)
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85"])
+def test_signs_that_end_lines_elsewhere_may_stand_in_json_lines(sign: str, tmp_path: Path) -> None:
+    text = json.dumps({"q": f"{SHORT}{sign}{ITEM}"}, ensure_ascii=False)
+    spec = write(tmp_path, "e.jsonl", f"{text}\n{text}\r\n")
+    assert sign in (tmp_path / "e.jsonl").read_text("utf-8")
+    assert reason(spec, tmp_path, ITEM) == "stands in an evaluation file"
+
+
+def test_paragraphs_of_windows_files_are_told_apart(tmp_path: Path) -> None:
+    spec = write(tmp_path, "e.txt", f"{SHORT}\r\n\r\n{ITEM}")
+    assert reason(spec, tmp_path, SHORT) == "stands in an evaluation file"
+
+
+def test_long_fields_are_read(tmp_path: Path) -> None:
+    spec = write(tmp_path, "e.csv", f'q\n"{"word " * 50_000}{ITEM}"\n')
+    assert reason(spec, tmp_path, ITEM) == "stands in an evaluation file"
+
+
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    for name, text in (("e.json", "{"), ("e.jsonl", "{}\nx")):
-        with pytest.raises(DataError, match="cannot read this evaluation file"):
+    broken = {"e.json": "{", "e.jsonl": "{}\nx", "f.json": "[" * 100_000, "f.jsonl": "[" * 100_000}
+    for name, text in broken.items():
+        with pytest.raises(DataError, match="cannot read this evaluation file") as caught:
             read_index(write(tmp_path, name, text), tmp_path)
+        assert "data.clean.decontaminate.files" in caught.value.mend
+    with pytest.raises(DataError) as caught:
+        read_index(write(tmp_path, "e.jsonl", "{}\nx"), tmp_path)
+    assert caught.value.where.endswith("e.jsonl:2")
+    (tmp_path / "e.txt").write_bytes(b"caf\xe9")
     with pytest.raises(DataError, match="cannot read this evaluation file"):
-        read_index(DecontaminateSpec(files=("none.txt",)), tmp_path)
+        read_index(DecontaminateSpec(files=("e.txt",)), tmp_path)
+    (tmp_path / "e.txt.gz").write_bytes(gzip.compress(ITEM.encode())[:-9])
+    for name, said in (("none.txt", "No such file"), ("e.txt.gz", "damaged or cut off")):
+        with pytest.raises(DataError, match=said) as caught:
+            read_index(DecontaminateSpec(files=(name,)), tmp_path)
+        assert "data.clean.decontaminate.files" in caught.value.mend

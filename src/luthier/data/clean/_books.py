@@ -19,15 +19,15 @@ class Books:
 
     def __init__(self, folder: Path) -> None:
         self.counts: dict[Action, Counter[str]] = {"refused": Counter(), "changed": Counter()}
-        self._first = ""
+        self._first: dict[str, str] = {}
         self._writer = TableWriter(folder / FILE_NAME, Entry)
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Write lines and count them."""
         for entry in entries:
             self.counts[entry.action][entry.reason] += 1
-            if entry.action == "refused" and not self._first:
-                self._first = entry.origin
+            if entry.action == "refused":
+                self._first.setdefault(entry.reason, entry.origin)
         self._writer.write(entries)
 
     @property
@@ -53,8 +53,7 @@ class Books:
             AssertionError: Rows vanished without a line: a defect of Luthier.
         """
         told = self.reasons()
-        first = self._first
-        balance(rows_in, rows_out, self.refused, told, first=first, limit=limit, stage=stage)
+        balance(rows_in, rows_out, told, first=self._first, limit=limit, stage=stage)
 
     def __enter__(self) -> Books:
         """The books themselves."""

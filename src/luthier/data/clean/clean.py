@@ -47,7 +47,7 @@ from luthier.data.clean.pii import PiiSpec, plan_pii
 from luthier.data.clean.whitespace import WhitespaceSpec
 from luthier.data.duplicates import DuplicatesSpec, find
 
-CLEAN_VERSION = 2
+CLEAN_VERSION = 3
 BATCH_ROWS, SHOWN = 8192, 12
 
 Run = Callable[[Callable[[Sequence[Row]], Batch], Iterable[Sequence[Row]]], Iterable[Batch]]
@@ -121,12 +121,15 @@ def digest_clean(spec: CleanSpec, base: Path) -> str:
     Raises:
         DataError: A file is missing.
     """
-    named = [spec.pii and spec.pii.names_file, spec.c4 and spec.c4.bad_words_file]
+    named = [
+        ("pii.names_file", spec.pii and spec.pii.names_file),
+        ("c4.bad_words_file", spec.c4 and spec.c4.bad_words_file),
+    ]
     if spec.length is not None and spec.length.tokenizer:
-        named.append(f"{spec.length.tokenizer}/tokenizer.json")
+        named.append(("length.tokenizer", f"{spec.length.tokenizer}/tokenizer.json"))
     if spec.decontaminate is not None:
-        named += spec.decontaminate.files
-    files = [digest_file(_existing(base / name)) for name in named if name]
+        named += [("decontaminate.files", name) for name in spec.decontaminate.files]
+    files = [digest_file(_existing(base / name, key)) for key, name in named if name]
     key = os.environ.get(spec.pii.key_env, "") if spec.pii and spec.pii.key_env else ""
     sign = hmac.digest(key.encode(), b"luthier.data.clean", hashlib.sha256).hex()[:8] if key else ""
     return digest_of([spec, files, sign])
@@ -228,12 +231,13 @@ def plan_of(spec: CleanSpec, base: Path, seed: int) -> Plan:
         folder = str((base / spec.length.tokenizer).resolve())
         spec = _with(spec, length=_with(spec.length, tokenizer=folder))
     if spec.c4 is not None and spec.c4.bad_words_file is not None:
-        words = (*spec.c4.bad_words, *_lines(base / spec.c4.bad_words_file))
+        words = (*spec.c4.bad_words, *_lines(base / spec.c4.bad_words_file, "c4.bad_words_file"))
         spec = _with(spec, c4=_with(spec.c4, bad_words=words))
     evaluation = read_index(spec.decontaminate, base) if spec.decontaminate else {}
     if spec.pii is None:
         return Plan(spec, evaluation=evaluation)
-    more = _lines(base / spec.pii.names_file) if spec.pii.names_file is not None else ()
+    file = spec.pii.names_file
+    more = _lines(base / file, "pii.names_file") if file is not None else ()
     pii = plan_pii(spec.pii, (*spec.pii.names, *more), seed)
     return Plan(spec, pii, evaluation=evaluation)
 
@@ -242,15 +246,15 @@ def _with(spec: Any, **fields: Any) -> Any:
     return spec.model_copy(update=fields)
 
 
-def _existing(path: Path) -> Path:
+def _existing(path: Path, key: str) -> Path:
     if not path.is_file():
-        raise DataError("no such file", where=str(path), mend="Check the path in `data.clean`.")
+        raise DataError("no such file", where=str(path), mend=f"Check `data.clean.{key}`.")
     return path
 
 
-def _lines(path: Path) -> tuple[str, ...]:
+def _lines(path: Path, key: str) -> tuple[str, ...]:
     try:
-        text = _existing(path).read_text(encoding="utf-8-sig")
+        text = _existing(path, key).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError("not UTF-8", where=str(path), mend="Save it as UTF-8.") from error
     return tuple(stripped for line in text.splitlines() if (stripped := line.strip()))

@@ -6,13 +6,13 @@ Brown et al. 2020, Language models are few-shot learners, appendix C: an overlap
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import Field
 
@@ -20,9 +20,13 @@ from luthier.core.errors import DataError
 from luthier.core.spec import Spec
 from luthier.data.clean.facts import Facts, Rows, Verdict
 from luthier.data.duplicates import words_of
+from luthier.data.sources.csv import MAX_FIELD_CHARS
+from luthier.data.sources.files import reading
 
 Index = dict[int, frozenset[int]]
 """Hashes of word runs by their length; runs shorter than the limit are whole texts."""
+_MEND = "Check `data.clean.decontaminate.files`; paths start from the project file's folder."
+_BLANK_LINE = re.compile(r"\r?\n[ \t]*\r?\n")
 
 
 class DecontaminateSpec(Spec):
@@ -31,8 +35,8 @@ class DecontaminateSpec(Spec):
     judges: Rows = "all"
     """Which rows are judged: ``all``, ``documents`` or ``rows``."""
     files: tuple[str, ...] = Field(min_length=1)
-    """JSONL, JSON, CSV, TSV or text files (each also with ``.gz``), relative to the project file.
-    Of JSON and CSV every text in every field counts."""
+    """JSONL, JSON, CSV, TSV or text files (each also with ``.gz`` or ``.zst``), relative to the
+    project file. Of JSON and CSV every text in every field counts."""
     words: int = Field(13, ge=4, le=100)
     """Length of the run of words that must not be shared."""
     min_words: int = Field(6, ge=2)
@@ -89,31 +93,48 @@ def texts_of(path: Path) -> Iterator[str]:
 
     Raises:
         DataError: The file cannot be read as what its name says.
+        ResourceError: ``.zst`` and the library zstandard is not installed.
     """
+    packed = path.suffix.lower() in (".gz", ".zst")
+    kind = (path.with_suffix("") if packed else path).suffix.lower()
     try:
-        data = path.read_bytes()
-        packed = path.suffix == ".gz"
-        text = (gzip.decompress(data) if packed else data).decode("utf-8-sig")
-        kind = (path.with_suffix("") if packed else path).suffix.lower()
-        if kind == ".jsonl":
-            for line in text.splitlines():
-                if line.strip():
-                    yield from _strings(json.loads(line))
-        elif kind == ".json":
-            yield from _strings(json.loads(text))
-        elif kind in (".csv", ".tsv"):
-            rows = csv.reader(
-                io.StringIO(text, newline=""), delimiter="\t" if kind == ".tsv" else ","
-            )
+        with reading(path) as file:
+            if kind == ".jsonl":
+                yield from _json_lines(file, path)
+            else:
+                with io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+                    yield from _texts(text, kind)
+    except DataError as error:
+        raise DataError(error.what, where=error.where, mend=_MEND) from error
+    except (ValueError, RecursionError, csv.Error) as error:
+        raise _unreadable(error, str(path)) from error
+
+
+def _texts(file: io.TextIOWrapper, kind: str) -> Iterator[str]:
+    match kind:
+        case ".json":
+            yield from _strings(json.load(file))
+        case ".csv" | ".tsv":
+            csv.field_size_limit(MAX_FIELD_CHARS)
+            rows = csv.reader(file, delimiter="\t" if kind == ".tsv" else ",")
             yield from (field for row in rows for field in row)
-        else:
-            yield from text.split("\n\n")
-    except (OSError, EOFError, ValueError, csv.Error) as error:
-        raise DataError(
-            f"cannot read this evaluation file: {error}",
-            where=str(path),
-            mend="Check `data.clean.decontaminate.files`.",
-        ) from error
+        case _:
+            yield from _BLANK_LINE.split(file.read())
+
+
+def _json_lines(file: BinaryIO, path: Path) -> Iterator[str]:
+    """Lines end at line feeds alone: other ends of lines may stand inside a JSON text."""
+    for number, line in enumerate(file, 1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            found = list(_strings(json.loads(text))) if text.strip() else []
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(error, f"{path}:{number}") from error
+        yield from found
+
+
+def _unreadable(error: Exception, where: str) -> DataError:
+    return DataError(f"cannot read this evaluation file: {error}", where=where, mend=_MEND)
 
 
 def _strings(value: Any) -> Iterator[str]:
