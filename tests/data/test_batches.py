@@ -147,9 +147,10 @@ def test_without_ray_it_says_what_to_install() -> None:
 
 
 @needs_ray
-def test_an_unreachable_cluster_ends_with_what_to_do() -> None:
+@pytest.mark.parametrize("address", ["auto", "127.0.0.1:9", "127.0.0.1:port"])
+def test_an_unreachable_cluster_ends_with_what_to_do(address: str) -> None:
     with pytest.raises(ResourceError, match="no Ray cluster"):
-        _mapped(Ray(address="auto"))
+        _mapped(Ray(address=address))
 
 
 @needs_ray

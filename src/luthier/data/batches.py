@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -36,6 +37,8 @@ AHEAD = 2
 """Batches under way for each worker: enough to keep it busy, few enough to bound memory."""
 RETRIES = 2
 """How often Ray gives a batch to another worker after one died."""
+WAIT_S = 10.0
+"""How long a named cluster may take to answer, in seconds."""
 LONGEST = 30
 """Characters a temporary folder's name may have for Ray's sockets to fit in it."""
 
@@ -273,12 +276,16 @@ def _folder() -> Iterator[str]:
 
 def _connect(ray: Any, settings: dict[str, Any]) -> None:
     try:
+        host, colon, port = settings["address"].removeprefix("ray://").rpartition(":")
+        if colon:  # where nobody listens Ray itself would try for a quarter of an hour
+            socket.create_connection((host, int(port)), timeout=WAIT_S).close()
         ray.init(log_to_driver=False, logging_level="error", **settings)
     except Exception as error:  # Ray raises just that where its processes don't come up
         raise ResourceError(
             f"no Ray cluster could be started or reached: {error}",
             where="data.runner.address",
-            mend="Start one with `ray start --head`, or leave the address out.",
+            mend="Start one with `ray start --head`, or leave the address out; for one that asks "
+            "for a token set RAY_AUTH_MODE=token.",
         ) from error
 
 

@@ -190,11 +190,9 @@ def apply(
                     votes[:, column] = sure(found, spec)
                 case _:
                     assert_never(spec)
-            if column not in rules:
-                task.advance(note=name)
+            task.advance(note=name)
         for column, said in _ruled(rules, items).items():
             votes[:, column] = said
-            task.advance()
     return votes
 
 
