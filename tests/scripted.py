@@ -12,7 +12,7 @@ class Scripted:
     """Answers with what a function says of the last message; counts its calls."""
 
     def __init__(self, says: Callable[[str], str]) -> None:
-        self.says, self.asked = says, list[str]()
+        self.says, self.asked, self.samplings = says, list[str](), list[Sampling]()
 
     context_length = 4096
 
@@ -21,6 +21,7 @@ class Scripted:
     ) -> list[Reply]:
         prompts = [c[-1].content for c in conversations]
         self.asked += prompts
+        self.samplings += [sampling] * len(prompts)
         return [Reply(self.says(p), len(p.split()), 5, 0.0, "stop") for p in prompts]
 
     def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:

@@ -186,6 +186,16 @@ def test_drawn_answers_repeat_with_their_seed() -> None:
     assert [r.text for r in local().generate(CHATS[:3], other)] != first
 
 
+def test_each_conversation_may_have_its_own_seed() -> None:
+    hot = Sampling(max_new_tokens=12, temperature=1.0)
+    chats = [CHATS[3], CHATS[9], CHATS[3], CHATS[9]]
+    replies = local(batch_tokens=64).generate(chats, hot, [1, 2, 3, 1])
+    for chat, seed, reply in zip(chats, [1, 2, 3, 1], replies, strict=True):
+        alone = local().generate([chat], hot.model_copy(update={"seed": seed}))[0]
+        assert alone.text == reply.text
+    assert replies[0].text != replies[2].text
+
+
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "mistral"])
 def test_scores_are_sums_of_log_probabilities(kind: str) -> None:
     answerer = local(kind)

@@ -10,10 +10,10 @@ import httpx2
 import pytest
 from pydantic import ValidationError
 
-from luthier.core.errors import ModelError, ResourceError
+from luthier.core.errors import LuthierError, ModelError, ResourceError
 from luthier.core.records import Message
 from luthier.models.generate import Reply, Sampling
-from luthier.models.remote import RemoteModel, RemoteSpec, as_openai
+from luthier.models.remote import NoAnswerError, RemoteModel, RemoteSpec, as_openai
 
 Handler = Callable[[httpx2.Request], httpx2.Response]
 
@@ -39,22 +39,22 @@ def test_answers_come_in_the_order_of_the_questions() -> None:
         asked = json.loads(request.content)
         assert request.url.path == "/v1/chat/completions"
         assert (asked["model"], asked["max_tokens"], asked["stop"]) == ("m", 9, ["\n"])
+        assert asked["seed"] == 5
         return answer(" " + asked["messages"][-1]["content"].upper())
 
     questions = [ask(f"q{i}") for i in range(20)]
-    replies = model(handler).generate(questions, Sampling(max_new_tokens=9, stop=("\n",)))
+    replies = model(handler).generate(questions, Sampling(max_new_tokens=9, stop=("\n",), seed=5))
     assert [r.text for r in replies] == [f"Q{i}" for i in range(20)]
     assert {(r.prompt_tokens, r.completion_tokens, r.finish_reason) for r in replies} == {
         (7, 3, "stop")
     }
 
 
-def test_a_cut_answer_says_so_and_the_price_counts_both_sides() -> None:
-    one = model(lambda _: answer("cut", "length"), prompt_price=2.0, completion_price=10.0)
+def test_a_cut_answer_says_so() -> None:
+    one = model(lambda _: answer("cut", "length"))
     *pieces, reply = one.stream(ask("q"), Sampling())
     assert isinstance(reply, Reply)
     assert (pieces, reply.finish_reason) == (["cut"], "length")
-    assert one.cost(reply) == pytest.approx((7 * 2 + 3 * 10) / 1e6)
     assert one.score([ask("q")], ["a"]) == [None]
     assert one.count_tokens("12345") == 2
     assert one.context_length == 8192
@@ -96,18 +96,65 @@ def test_a_refusal_is_told_once_and_without_the_key(monkeypatch: pytest.MonkeyPa
     assert "very-secret" not in one.spec.model_dump_json()
 
 
+GARBAGE = [
+    httpx2.Response(200, text="<html>"),
+    httpx2.Response(200, json={"choices": []}),
+    httpx2.Response(200, json=[]),
+    httpx2.Response(200, json={"choices": [{"message": {"content": 3}}]}),
+    httpx2.Response(200, json={"error": {"message": "too busy"}}),
+]
+
+
+@pytest.mark.parametrize("response", GARBAGE)
+def test_what_is_no_answer_is_asked_again(response: httpx2.Response) -> None:
+    left, pauses = [response, response], list[float]()
+    one = model(lambda _: left.pop() if left else answer("done"), pauses)
+    assert one.generate([ask("q")], Sampling())[0].text == "done"
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize("response", GARBAGE)
+def test_what_stays_no_answer_is_told(response: httpx2.Response) -> None:
+    pauses: list[float] = []
+    with pytest.raises(NoAnswerError, match="in 3 calls: the endpoint's answer is not"):
+        model(lambda _: response, pauses, retries=2).generate([ask("q")], Sampling())
+    assert len(pauses) == 2
+
+
+def test_a_request_that_is_refused_is_not_sent_again() -> None:
+    calls = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        calls.append(request)
+        return httpx2.Response(400, json={"error": {"message": "the prompt is too long"}})
+
+    with pytest.raises(NoAnswerError, match="refuses: 400: the prompt is too long"):
+        model(handler).generate([ask("q")], Sampling())
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize(
-    "response",
+    ("status", "hint"),
     [
-        httpx2.Response(200, text="<html>"),
-        httpx2.Response(200, json={"choices": []}),
-        httpx2.Response(200, json=[]),
-        httpx2.Response(200, json={"choices": [{"message": {"content": 3}}]}),
+        (401, "`api_key`"),
+        (404, "`base_url` ends in /v1"),
+        (429, "lower `workers`"),
+        (503, "in trouble"),
+        (418, "settings of the request"),
     ],
 )
-def test_what_is_no_answer_is_refused(response: httpx2.Response) -> None:
-    with pytest.raises(ModelError, match="endpoint's answer is not"):
-        model(lambda _: response).generate([ask("q")], Sampling())
+def test_each_status_has_its_own_hint(status: int, hint: str) -> None:
+    with pytest.raises(LuthierError) as caught:
+        model(lambda _: httpx2.Response(status), retries=1).generate([ask("q")], Sampling())
+    assert hint in caught.value.mend
+    assert ("/v1" in caught.value.mend) == (status == 404)
+
+
+@pytest.mark.parametrize("usage", [{}, {"usage": None}, {"usage": {"prompt_tokens": None}}])
+def test_a_server_that_counts_nothing_is_heard(usage: dict[str, Any]) -> None:
+    body = {"choices": [{"message": {"content": "A."}}], **usage}
+    reply = model(lambda _: httpx2.Response(200, json=body)).generate([ask("q")], Sampling())[0]
+    assert (reply.text, reply.prompt_tokens, reply.completion_tokens) == ("A.", 0, 0)
 
 
 def test_an_empty_answer_is_an_answer() -> None:

@@ -21,6 +21,7 @@ def decode(
     rooms: Sequence[int],
     sampling: Sampling,
     ended: Callable[[int], bool] | None = None,
+    seeds: Sequence[int] | None = None,
 ) -> Iterator[list[int | None]]:
     """Next tokens of all prompts, step by step, until all have stopped.
 
@@ -33,6 +34,7 @@ def decode(
         rooms: Most tokens to generate for each prompt.
         sampling: Temperature, top_p and seed.
         ended: Asked after each token, with the prompt's number: has the answer ended?
+        seeds: One for each prompt; by default the sampling's for all.
 
     Yields:
         One token per prompt; None for those that have already stopped.
@@ -40,7 +42,8 @@ def decode(
     device, stops = model.device, model.renderer.stop_ids
     ids, attention = _left_padded(prompts, model.tokenizer.pad_token_id or 0, device)
     positions = (attention.cumsum(1) - 1).clamp(min=0)
-    random = [torch.Generator(device=device).manual_seed(sampling.seed) for _ in prompts]
+    starts = seeds or [sampling.seed for _ in prompts]
+    random = [torch.Generator(device=device).manual_seed(seed) for seed in starts]
     running = [True] * len(prompts)
     cache = None
     for step in range(max(rooms)):

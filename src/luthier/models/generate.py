@@ -119,9 +119,18 @@ class LocalModel:
         return len(self.model.renderer.text_ids(text))
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        seeds: Sequence[int] | None = None,
     ) -> list[Reply]:
-        """Answer several conversations in batches of similar length."""
+        """Answer several conversations in batches of similar length.
+
+        Args:
+            conversations: Each ends with a user turn.
+            sampling: How tokens are chosen.
+            seeds: One for each conversation, in place of the sampling's.
+        """
         from luthier.models._decode import decode
 
         prompts = [self.model.renderer.prompt_ids(c) for c in conversations]
@@ -133,7 +142,8 @@ class LocalModel:
             answers = [list[int]() for _ in batch]
             ended = self._ended(answers, sampling)
             chosen = [prompts[i] for i in batch]
-            for tokens in decode(self.model, chosen, rooms, sampling, ended):
+            own = None if seeds is None else [seeds[i] for i in batch]
+            for tokens in decode(self.model, chosen, rooms, sampling, ended, own):
                 for answer, token in zip(answers, tokens, strict=True):
                     if token is not None:
                         answer.append(token)

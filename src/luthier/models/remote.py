@@ -7,16 +7,18 @@ made again, with growing pauses.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from luthier.core.errors import ModelError, ResourceError
+from luthier.core.errors import LuthierError, ModelError, ResourceError
 from luthier.core.records import Message
 from luthier.core.secrets import Secret, redact, reveal
 from luthier.core.spec import Spec, runtime
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 CHARACTERS_PER_TOKEN = 4
 _PASSING = frozenset([408, 409, 425, 429, 500, 502, 503, 504, 529])
+_ABOUT_THE_REQUEST = frozenset([400, 413, 422])
 _LONGEST_PAUSE_S = 60.0
+_SIDES = ("prompt", "completion")
 
 
 class RemoteSpec(Spec):
@@ -52,6 +56,10 @@ class RemoteSpec(Spec):
     """For one answer."""
     retries: int = runtime(default=4, ge=0, le=20)
     """How often a call that failed in passing is made again."""
+
+
+class NoAnswerError(ModelError):
+    """One call has no usable answer; the next one may have."""
 
 
 class RemoteModel:
@@ -81,6 +89,7 @@ class RemoteModel:
             timeout=spec.timeout_s,
             transport=transport,
         )
+        weakref.finalize(self, self._client.close)
 
     @property
     def context_length(self) -> int:
@@ -91,19 +100,14 @@ class RemoteModel:
         """An estimate: the endpoint's tokenizer is not known; four characters make a token."""
         return -(-len(text) // CHARACTERS_PER_TOKEN)
 
-    def cost(self, reply: Reply) -> float:
-        """What an answer cost, in the currency of the prices."""
-        spec = self.spec
-        prompt = reply.prompt_tokens * spec.prompt_price
-        return (prompt + reply.completion_tokens * spec.completion_price) / 1e6
-
     def generate(
         self, conversations: Sequence[Sequence[Message]], sampling: Sampling
     ) -> list[Reply]:
         """Answer several conversations, up to ``workers`` at once.
 
         Raises:
-            ModelError: The endpoint refuses a request, or answers what is not an answer.
+            NoAnswerError: The endpoint refuses this request, or keeps answering what is no answer.
+            ModelError: It refuses every request: the key, the model or the address is wrong.
             ResourceError: It cannot be reached, or stays busy.
         """
         with ThreadPoolExecutor(self.spec.workers) as pool:
@@ -133,38 +137,75 @@ class RemoteModel:
         }
         if sampling.stop:
             asked["stop"] = list(sampling.stop)
-        started = time.perf_counter()
-        told = self._post(asked)
-        return _reply(told, time.perf_counter() - started, self.spec.base_url)
+        failure = _Failure("", 0)
+        for attempt in range(self.spec.retries + 1):
+            if attempt:
+                growing = 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
+                self._pause(min(max(failure.wait_s, growing), _LONGEST_PAUSE_S))
+            told = self._once(asked)
+            if isinstance(told, Reply):
+                return told
+            failure = told
+        raise self._given_up(failure)
 
-    def _post(self, asked: dict[str, Any]) -> Any:
+    def _once(self, asked: dict[str, Any]) -> Reply | _Failure:
+        """One call: its answer, or what failed in passing."""
         import httpx2
 
-        problem = ""
-        for attempt in range(self.spec.retries + 1):
-            try:
-                response = self._client.post("chat/completions", json=asked)
-            except httpx2.TransportError as error:
-                problem, wait_s = f"{type(error).__name__}: {error}", 0.0
-            else:
-                if response.status_code == 200:
-                    return _json(response.text, self.spec.base_url)
-                problem = f"{response.status_code}: {_said(response.text)}"
-                if response.status_code not in _PASSING:
-                    raise ModelError(
-                        f"the endpoint refuses: {redact(problem)}",
-                        where=self.spec.base_url,
-                        mend="Check `model`, `api_key` and the settings of the request.",
-                    )
-                wait_s = _seconds(response.headers.get("retry-after", ""))
-            if attempt < self.spec.retries:
-                growing = 2.0**attempt * random.uniform(0.5, 1.0)
-                self._pause(min(max(wait_s, growing), _LONGEST_PAUSE_S))
-        raise ResourceError(
-            f"no answer after {self.spec.retries + 1} calls ({redact(problem)})",
-            where=self.spec.base_url,
-            mend="Check that the server runs and `base_url` ends in /v1; run again to go on.",
-        )
+        started = time.perf_counter()
+        try:
+            response = self._client.post("chat/completions", json=asked)
+        except httpx2.TransportError as error:
+            return _Failure(f"{type(error).__name__}: {error}", 0)
+        status = response.status_code
+        if status == 200:
+            return _reply(response.text, time.perf_counter() - started)
+        problem = f"{status}: {redact(_said(response.text))}"
+        if status not in _PASSING:
+            kind = NoAnswerError if status in _ABOUT_THE_REQUEST else ModelError
+            raise kind(
+                f"the endpoint refuses: {problem}", where=self.spec.base_url, mend=_mend(status)
+            )
+        return _Failure(problem, status, _seconds(response.headers.get("retry-after", "")))
+
+    def _given_up(self, failure: _Failure) -> LuthierError:
+        calls, where = self.spec.retries + 1, self.spec.base_url
+        problem, mend = redact(failure.what), _mend(failure.status)
+        if failure.status == 200:
+            return NoAnswerError(
+                f"no usable answer in {calls} calls: {problem}", where=where, mend=mend
+            )
+        return ResourceError(f"no answer after {calls} calls ({problem})", where=where, mend=mend)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Failure:
+    """A call that may be made again: what was wrong, the status (0: none came), the wait asked."""
+
+    what: str
+    status: int
+    wait_s: float = 0.0
+
+
+def _mend(status: int) -> str:
+    """What the user can do about a status; 0 if none came."""
+    match status:
+        case 0:
+            return "Check that the server runs and `base_url` ends in /v1; run again to go on."
+        case 200:
+            return "Is this an OpenAI-compatible server, and does `base_url` end in /v1?"
+        case 401 | 403:
+            return "Check `api_key`, and what the key may do."
+        case 402:
+            return "The account has no money left; run again to go on."
+        case 404:
+            return "Check `model`, and that `base_url` ends in /v1."
+        case 408 | 429:
+            return "It is asked too much: lower `workers`, raise `retries`, or run again later."
+        case status if status >= 500:
+            return "The server is in trouble; run again later to go on."
+        case _:
+            return "Check `model` and the settings of the request."
 
 
 def as_openai(message: Message) -> dict[str, Any]:
@@ -177,33 +218,23 @@ def as_openai(message: Message) -> dict[str, Any]:
     return plain
 
 
-def _reply(told: Any, latency_s: float, where: str) -> Reply:
+def _reply(body: str, latency_s: float) -> Reply | _Failure:
+    """A chat completion, or what is wrong with what came in its place."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return _Failure(f"the endpoint's answer is not JSON: {body[:80]!r}", 200)
     try:
         choice = told["choices"][0]
         text = choice["message"].get("content") or ""
         usage = told.get("usage") or {}
-        counts = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
+        prompt, completion = (max(0, int(usage.get(f"{of}_tokens") or 0)) for of in _SIDES)
         reason: FinishReason = "length" if choice.get("finish_reason") == "length" else "stop"
         if not isinstance(text, str):
             raise TypeError("content is not text")
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise ModelError(
-            f"the endpoint's answer is not a chat completion ({type(error).__name__}: {error})",
-            where=where,
-            mend="Is this an OpenAI-compatible server?",
-        ) from error
-    return Reply(text.strip(), *counts, latency_s, reason)
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ModelError(
-            f"the endpoint's answer is not JSON: {text[:80]!r}",
-            where=where,
-            mend="Does `base_url` end in /v1?",
-        ) from error
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        return _Failure(f"the endpoint's answer is not a chat completion: {_said(body)!r}", 200)
+    return Reply(text.strip(), prompt, completion, latency_s, reason)
 
 
 def _said(text: str) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from luthier.core.records import Example, read_table, write_table
 from luthier.data import collect as sources, prepare as data
 from luthier.data.sources.sources import source_digest
-from luthier.models.remote import RemoteModel
+from luthier.models.remote import RemoteSpec
 from luthier.stages.work import Work
 
 if TYPE_CHECKING:
@@ -126,21 +126,28 @@ def synthesize(work: Work) -> None:
     if spec is None:
         return
     from luthier.data.synthesize.synthesize import SYNTHESIZE_VERSION, synthesize
+    from luthier.data.synthesize.writer import Prices
 
+    model = work.project.data.writer
+    prices = (
+        Prices(model.prompt_price, model.completion_price)
+        if isinstance(model, RemoteSpec)
+        else Prices()
+    )
     encodes = spec.novelty.max_similarity is not None
 
-    def fill(folder: Any) -> dict[str, Any]:
-        writer = work.writer()
+    def fill(folder: Path) -> dict[str, Any]:
         return synthesize(
             spec,
             rows.path,
             folder,
             work.progress,
             documents=work.documents(),
-            answer=writer,
+            answer=work.writer(),
+            journal=work.journal(),
             seed=seed,
             encode=work.encode if encodes else None,
-            cost=writer.cost if isinstance(writer, RemoteModel) else lambda _: 0.0,
+            prices=prices,
         )
 
     inputs = {
@@ -151,7 +158,7 @@ def synthesize(work: Work) -> None:
         "writer": work.writer_identity(),
         "encoder": work.encoder_digest() if encodes else None,
     }
-    work.make("synthesize", SYNTHESIZE_VERSION, inputs, fill, resumable=True)
+    work.make("synthesize", SYNTHESIZE_VERSION, inputs, fill)
 
 
 def augment(work: Work) -> None:

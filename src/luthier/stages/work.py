@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from luthier.config import Project
 from luthier.core.errors import ConfigError
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Side
+from luthier.core.spec import digest_of
 from luthier.core.store import Artifact, Store
 from luthier.data import prepare as data
 from luthier.data.writer import LocalWriter
@@ -131,6 +133,20 @@ class Work:
         from luthier.models.load import folder_digest
 
         return folder_digest(self._writer_folder())
+
+    def journal(self) -> Path:
+        """The file of all that the writing model has answered.
+
+        Its name follows from the model alone (an endpoint's address and model name, the digest of
+        a local model's files), so that every run with it, whatever its settings, finds its answers.
+        """
+        spec = self.project.data.writer
+        if isinstance(spec, RemoteSpec):
+            named, digest = spec.model, digest_of([spec.base_url.rstrip("/"), spec.model])
+        else:
+            named, digest = self._writer_folder().name, self.writer_identity()
+        word = re.sub(r"[^A-Za-z0-9.]+", "-", named).strip("-.")[:40]
+        return self.store.root / "calls" / f"{word}-{digest[:16]}.jsonl"
 
     def writer(self) -> Generate:
         """The model that writes and labels."""

@@ -20,6 +20,7 @@ from luthier.data.synthesize.filters import (
     judged,
     rouge_l,
 )
+from luthier.data.synthesize.journal import CallJournal
 from luthier.data.synthesize.writer import BudgetSpec, Writer
 
 WORDS = st.lists(st.sampled_from(["police", "killed", "the", "gunman", "a", "b", "c"]), max_size=9)
@@ -102,6 +103,6 @@ def test_a_pattern_that_is_none_is_refused() -> None:
     ],
 )
 def test_the_judges_mark(reply: str, problem: str | None, tmp_path: Path) -> None:
-    writer = Writer(Scripted(lambda _: reply), BudgetSpec(max_calls=1), tmp_path)
+    writer = Writer(Scripted(lambda _: reply), BudgetSpec(max_calls=1), CallJournal(tmp_path / "c"))
     other = draft(question="Another one?")
     assert judged([draft(), other], JudgeSpec(), writer) == [problem, "not judged: budget spent"]

@@ -14,7 +14,8 @@ from luthier.core.records import Message
 from luthier.core.spec import Spec
 from luthier.data.duplicates import words_of
 from luthier.data.synthesize.drafts import Draft
-from luthier.data.synthesize.writer import Writer
+from luthier.data.synthesize.journal import Call
+from luthier.data.synthesize.writer import Answer, Writer
 from luthier.models.generate import Sampling
 
 if TYPE_CHECKING:
@@ -183,14 +184,14 @@ def judged(drafts: Sequence[Draft], spec: JudgeSpec, writer: Writer) -> list[str
         "Give a mark from 1 (bad) to 5 (very good). Reply with the number only."
         for d in drafts
     ]
-    replies = writer.ask([[Message("user", p)] for p in prompts], Sampling(max_new_tokens=8))
-    return [_mark(reply, spec) for reply in replies]
+    calls = [Call((Message("user", p),), Sampling(max_new_tokens=8)) for p in prompts]
+    return [_mark(answer, spec) for answer in writer.ask(calls)]
 
 
-def _mark(reply: str | None, spec: JudgeSpec) -> str | None:
-    if reply is None:
-        return "not judged: budget spent"
-    found = _SCORE.search(reply)
+def _mark(answer: Answer, spec: JudgeSpec) -> str | None:
+    if answer.problem:
+        return f"not judged: {answer.problem}"
+    found = _SCORE.search(answer.text)
     if found is None:
         return "no mark in the judge's reply"
     return None if int(found[1]) >= spec.min_score else "judged too low"

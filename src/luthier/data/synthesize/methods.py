@@ -1,23 +1,25 @@
-"""The ways of writing rows: each asks the model and yields drafts, or a line in the ledger."""
+"""The ways of writing rows: each asks the model and yields drafts, or a line in the ledger.
+
+Drafts come in waves. A wave is filtered and judged before the next is asked for, so that a budget
+that ends costs no more than what is under way.
+"""
 
 from __future__ import annotations
 
-import random
+import itertools
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar, assert_never
 
 from pydantic import Field
 
-from luthier.core.ledger import Ledger
-from luthier.core.records import Document, Example, Message
+from luthier.core.records import Document, Example
 from luthier.core.spec import Spec
 from luthier.data.duplicates import words_of
+from luthier.data.synthesize.desk import Ask, Desk, not_again
 from luthier.data.synthesize.drafts import Draft, from_document, from_row, pairs, shown
-from luthier.data.synthesize.writer import Writer
-from luthier.models.generate import Sampling
 
-UNREADABLE = "no question and answer in the reply"
-SPENT = "budget spent"
+WAVE = 32
+Item = TypeVar("Item", Example, Document)
 
 DEEPER = (
     "Add one more condition that the answer must keep to.",
@@ -113,158 +115,219 @@ MethodSpec = Annotated[
 ]
 
 
-class Desk:
-    """What every method writes with.
+def planned(method: MethodSpec, sources: int) -> int:
+    """How many rows a method would make if every one stood.
 
     Args:
-        writer: The model, with its budget.
-        sampling: How it chooses; every call gets a seed of its own.
-        seed: Decides which rows are shown.
-        ledger: Gets a line for each reply that gives no row.
+        method: Settings.
+        sources: Training rows, or documents, that there are.
     """
-
-    def __init__(self, writer: Writer, sampling: Sampling, seed: int, ledger: Ledger) -> None:
-        self.writer, self.sampling, self.ledger = writer, sampling, ledger
-        self.random = random.Random(seed)
-        self.replies = 0
-        self._asked = 0
-
-    def ask(self, prompts: Sequence[str]) -> list[str | None]:
-        """Answers to single questions; None where the budget is spent."""
-        answers: list[str | None] = []
-        for at in range(0, len(prompts), self.writer.batch):
-            part = [[Message("user", p)] for p in prompts[at : at + self.writer.batch]]
-            self._asked += 1
-            sampling = self.sampling.model_copy(update={"seed": self.sampling.seed + self._asked})
-            answers += self.writer.ask(part, sampling)
-        return answers
-
-    def pair(self, reply: str | None, method: str, source: Example) -> Iterator[Draft]:
-        """The first pair of a reply as a draft."""
-        if reply is None:
-            return
-        self.replies += 1
-        found = pairs(reply)
-        if found:
-            yield from_row(*found[0], method, source)
-        else:
-            self.ledger.refuse(UNREADABLE, source.origin, reply)
+    match method:
+        case FewShot():
+            return method.count
+        case SelfInstruct():
+            return method.rounds * method.per_round
+        case Evolve():
+            return min(method.rows, sources) * method.depth
+        case DocumentQuestions():
+            return min(method.documents, sources) * method.per_document
+        case Grid():
+            return len(_combinations(method)) * method.per_combination
+        case _:
+            assert_never(method)
 
 
-def few_shot(spec: FewShot, seeds: Sequence[Example], desk: Desk) -> Iterator[Draft]:
+def few_shot(spec: FewShot, seeds: Sequence[Example], desk: Desk) -> Iterator[list[Draft]]:
     """See ``FewShot``."""
-    chosen = [
-        desk.random.sample(list(seeds), min(spec.shots, len(seeds))) for _ in range(spec.count)
-    ]
-    replies = desk.ask([f"{shown(rows)}\n\n{spec.instruction}" for rows in chosen])
-    for rows, reply in zip(chosen, replies, strict=True):
-        yield from desk.pair(reply, spec.kind, rows[0])
+    for wave in _waves(spec.count):
+        chosen = [_some(seeds, spec.shots, desk, f"{number}") for number in wave]
+        asks = [
+            Ask(f"{number}", f"{shown(rows)}\n\n{spec.instruction}", rows[0].origin)
+            for number, rows in zip(wave, chosen, strict=True)
+        ]
+        yield desk.pairs(desk.ask(asks), spec.kind, [rows[0] for rows in chosen])
 
 
 def self_instruct(
     spec: SelfInstruct, seeds: Sequence[Example], desk: Desk, pool: list[Example]
-) -> Iterator[Draft]:
+) -> Iterator[list[Draft]]:
     """See ``SelfInstruct``.
 
     Args:
         spec: Settings.
         seeds: Training rows.
         desk: What it writes with.
-        pool: Rows accepted so far; whoever takes the drafts adds to it between the rounds.
+        pool: Rows accepted so far; whoever takes a round's drafts adds to it before the next.
     """
-    for _ in range(spec.rounds):
-        chosen = []
-        for _ in range(spec.per_round):
-            rows = desk.random.sample(list(seeds), min(spec.from_seeds, len(seeds)))
-            chosen.append([*rows, *desk.random.sample(pool, min(spec.from_pool, len(pool)))])
-        prompts = [
-            f"Come up with a new task. Here are some tasks.\n\n{shown(rows)}\n\n"
-            "Write one task that is different from all of these, in the same form."
-            for rows in chosen
-        ]
-        for rows, reply in zip(chosen, desk.ask(prompts), strict=True):
-            yield from desk.pair(reply, spec.kind, rows[0])
+    for turn in range(spec.rounds):
+        chosen, asks = [], []
+        for number in range(spec.per_round):
+            place = f"{turn}.{number}"
+            rows = _some(seeds, spec.from_seeds, desk, place)
+            rows += _some(pool, spec.from_pool, desk, f"{place} of the pool")
+            prompt = (
+                f"Come up with a new task. Here are some tasks.\n\n{shown(rows)}\n\n"
+                "Write one task that is different from all of these, in the same form."
+            )
+            chosen.append(rows[0])
+            asks.append(Ask(place, prompt, rows[0].origin))
+        yield desk.pairs(desk.ask(asks), spec.kind, chosen)
 
 
-def evolve(spec: Evolve, seeds: Sequence[Example], desk: Desk) -> Iterator[Draft]:
+def evolve(spec: Evolve, seeds: Sequence[Example], desk: Desk) -> Iterator[list[Draft]]:
     """See ``Evolve``."""
-    rows = desk.random.sample(list(seeds), min(spec.rows, len(seeds)))
+    rows = _first(seeds, spec.rows, desk)
     questions = {row.id: row.question for row in rows}
-    for _ in range(spec.depth):
-        ways = [desk.random.choice(spec.strategies) for _ in rows]
-        evolved = desk.ask(
-            [
-                f"Rewrite this question. {way} Reply with the new question only.\n\n"
-                f"Question: {questions[row.id]}"
-                for row, way in zip(rows, ways, strict=True)
-            ]
+    for step in range(spec.depth):
+        for wave in _waves(len(rows)):
+            yield _evolved(spec, [rows[i] for i in wave], questions, step, desk)
+
+
+def _evolved(
+    spec: Evolve, rows: Sequence[Example], questions: dict[str, str], step: int, desk: Desk
+) -> list[Draft]:
+    """One step of some rows; ``questions`` holds what each has come to."""
+    asks = []
+    for row in rows:
+        place = f"{step} {row.id}"
+        way = desk.random(place).choice(spec.strategies)
+        prompt = (
+            f"Rewrite this question. {way} Reply with the new question only.\n\n"
+            f"Question: {questions[row.id]}"
         )
-        new = [
-            (row, text.strip().removeprefix("Question:").strip())
-            for row, text in zip(rows, evolved, strict=True)
-            if text is not None
-        ]
-        for (row, question), answer in zip(new, desk.ask([q for _, q in new]), strict=True):
-            if answer is None:
-                continue
-            desk.replies += 1
-            if not question or words_of(question) == words_of(questions[row.id]):
-                desk.ledger.refuse("question did not evolve", row.origin, question)
-            elif not answer.strip():
-                desk.ledger.refuse("empty answer", row.origin, question)
-            else:
-                questions[row.id] = question
-                yield from_row(question, answer, spec.kind, row)
+        asks.append(Ask(place, prompt, row.origin))
+    new = []
+    for row, text in zip(rows, desk.ask(asks, after=1), strict=True):
+        if text is None:
+            continue
+        question = text.strip().removeprefix("Question:").strip()
+        if not question or words_of(question) == words_of(questions[row.id]):
+            desk.refuse("question did not evolve", row.origin, question)
+        else:
+            new.append((row, question))
+    answers = desk.ask([Ask(f"{step} {r.id} answer", q, r.origin) for r, q in new], begun=True)
+    drafts = []
+    for (row, question), answer in zip(new, answers, strict=True):
+        if answer is None:
+            continue
+        if not answer.strip():
+            desk.refuse("empty answer", row.origin, question)
+        else:
+            questions[row.id] = question
+            drafts.append(from_row(question, answer, spec.kind, row))
+    return drafts
 
 
 def document_questions(
     spec: DocumentQuestions, documents: Sequence[Document], desk: Desk
-) -> Iterator[Draft]:
+) -> Iterator[list[Draft]]:
     """See ``DocumentQuestions``."""
-    chosen = desk.random.sample(list(documents), min(spec.documents, len(documents)))
-    sources = [d for d in chosen for _ in range(spec.per_document)]
-    texts = [f"Text: {d.text[: spec.max_characters]}" for d in sources]
-    written = desk.ask(
-        [f"{t}\n\nWrite a question that this text answers. Reply with it only." for t in texts]
-    )
-    asked = [
-        (d, t, q.strip().removeprefix("Question:").strip())
-        for d, t, q in zip(sources, texts, written, strict=True)
-        if q is not None
+    chosen = _first(documents, spec.documents, desk)
+    for wave in _waves(len(chosen)):
+        asked: dict[str, list[str]] = {chosen[i].id: [] for i in wave}
+        for turn in range(spec.per_document):
+            yield _answered(spec, [chosen[i] for i in wave], asked, turn, desk)
+
+
+def _answered(
+    spec: DocumentQuestions,
+    documents: Sequence[Document],
+    asked: dict[str, list[str]],
+    turn: int,
+    desk: Desk,
+) -> list[Draft]:
+    """One question for each document; ``asked`` holds those that it has been given before."""
+    texts = {d.id: f"Text: {d.text[: spec.max_characters]}" for d in documents}
+    asks = [
+        Ask(
+            f"{turn} {d.id}",
+            f"{texts[d.id]}\n\nWrite a question that this text answers. Reply with it only."
+            + not_again(asked[d.id]),
+            d.origin,
+        )
+        for d in documents
     ]
-    prompt = "{}\n\nAnswer from this text only, in one or two sentences.\n\nQuestion: {}"
-    answers = desk.ask([prompt.format(t, q) for _, t, q in asked])
-    again = desk.ask([f"Question: {q}\n\nAnswer it in short, from this text.\n\n{t}"
-                      for _, t, q in asked])  # fmt: skip
-    for (document, _, question), first, second in zip(asked, answers, again, strict=True):
-        if first is None or second is None:
+    written = []
+    for document, reply in zip(documents, desk.ask(asks, after=2), strict=True):
+        if reply is None:
             continue
-        desk.replies += 1
-        if not question or not first.strip():
-            desk.ledger.refuse("empty question or answer", document.origin, question)
-        elif support(first, document.text) < spec.min_support:
-            desk.ledger.refuse("answer not supported by its document", document.origin, first)
-        elif word_f1(first, second) < spec.min_agreement:
-            desk.ledger.refuse("two answers disagree", document.origin, f"{first} | {second}")
+        question = reply.strip().removeprefix("Question:").strip()
+        if question:
+            asked[document.id].append(question)
+            written.append((document, question))
         else:
-            yield from_document(question, first, spec.kind, document)
+            desk.refuse("empty question or answer", document.origin, question)
+    prompt = "{}\n\nAnswer from this text only, in one or two sentences.\n\nQuestion: {}"
+    asks = [Ask(f"{turn} {d.id} answer", prompt.format(texts[d.id], q), d.origin)
+            for d, q in written]  # fmt: skip
+    answers = desk.ask(asks, begun=True, after=1)
+    found = [(d, q, a) for (d, q), a in zip(written, answers, strict=True) if a is not None]
+    prompt = "Question: {}\n\nAnswer it in short, from this text.\n\n{}"
+    asks = [Ask(f"{turn} {d.id} again", prompt.format(q, texts[d.id]), d.origin)
+            for d, q, _ in found]  # fmt: skip
+    drafts = []
+    for (document, question, first), second in zip(found, desk.ask(asks, begun=True), strict=True):
+        if second is None:
+            continue
+        problem = _doubt(first, second, document, spec)
+        if problem is None:
+            drafts.append(from_document(question, first, spec.kind, document))
+        else:
+            desk.refuse(problem[0], document.origin, problem[1])
+    return drafts
 
 
-def grid(spec: Grid, seeds: Sequence[Example], desk: Desk) -> Iterator[Draft]:
+def _doubt(
+    first: str, second: str, document: Document, spec: DocumentQuestions
+) -> tuple[str, str] | None:
+    """Why an answer is not to be believed, and the words that show it."""
+    if not first.strip():
+        return "empty question or answer", first
+    if support(first, document.text) < spec.min_support:
+        return "answer not supported by its document", first
+    if word_f1(first, second) < spec.min_agreement:
+        return "two answers disagree", f"{first} | {second}"
+    return None
+
+
+def grid(spec: Grid, seeds: Sequence[Example], desk: Desk) -> Iterator[list[Draft]]:
     """See ``Grid``."""
-    combinations: list[dict[str, str]] = [{}]
-    for name, values in spec.attributes.items():
-        combinations = [{**c, name: value} for c in combinations for value in values]
-    chosen, prompts = [], []
-    for combination in combinations:
-        for _ in range(spec.per_combination):
-            rows = desk.random.sample(list(seeds), min(max(spec.shots, 1), len(seeds)))
-            wanted = ", ".join(f"{name}: {value}" for name, value in combination.items())
-            form = shown(rows[: spec.shots]) or "Question: ...\nAnswer: ..."
-            prompts.append(f"{form}\n\nWrite one new example in the same form, with {wanted}.")
-            chosen.append(rows[0])
-    for row, reply in zip(chosen, desk.ask(prompts), strict=True):
-        yield from desk.pair(reply, spec.kind, row)
+    wanted = _combinations(spec)
+    asked: dict[str, list[str]] = {one: [] for one in wanted}
+    for turn in range(spec.per_combination):
+        for wave in _waves(len(wanted)):
+            chosen, asks = [], []
+            for one in (wanted[i] for i in wave):
+                rows = _some(seeds, max(spec.shots, 1), desk, f"{turn} {one}")
+                form = shown(rows[: spec.shots]) or "Question: ...\nAnswer: ..."
+                prompt = f"{form}\n\nWrite one new example in the same form, with {one}."
+                chosen.append((one, rows[0]))
+                asks.append(Ask(f"{turn} {one}", prompt + not_again(asked[one]), rows[0].origin))
+            replies = desk.ask(asks)
+            for (one, _), reply in zip(chosen, replies, strict=True):
+                asked[one] += [question for question, _ in pairs(reply or "")[:1]]
+            yield desk.pairs(replies, spec.kind, [row for _, row in chosen])
+
+
+def _combinations(spec: Grid) -> list[str]:
+    """One of each attribute, in words."""
+    chosen = itertools.product(*([f"{k}: {v}" for v in vs] for k, vs in spec.attributes.items()))
+    return list(dict.fromkeys(", ".join(values) for values in chosen))
+
+
+def _waves(number: int) -> Iterator[range]:
+    """Numbers of the items that are worked on together."""
+    for at in range(0, number, WAVE):
+        yield range(at, min(at + WAVE, number))
+
+
+def _some(rows: Sequence[Example], number: int, desk: Desk, place: str) -> list[Example]:
+    return desk.random(place).sample(list(rows), min(number, len(rows)))
+
+
+def _first(items: Sequence[Item], number: int, desk: Desk) -> list[Item]:
+    """So many of them in a random order that more of them, or other ones, don't change."""
+    return sorted(items, key=lambda item: desk.random(item.id).random())[:number]
 
 
 def support(answer: str, text: str) -> float:
