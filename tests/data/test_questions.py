@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from luthier.core.ledger import Ledger
 from luthier.core.records import Document
-from luthier.data._facts import Fact
+from luthier.data._facts import Fact, facts
 from luthier.data.questions import QuestionsSpec, make_questions, squeeze, unfit
 
 
@@ -47,6 +47,20 @@ def test_several_wordings_differ() -> None:
     examples, _ = _make([_document("m.f")], forms_per_fact=3, per_document=1)
     assert len({e.question for e in examples}) == len(examples) == 3
     assert len({e.answer for e in examples}) == 1
+
+
+_PROSE = st.lists(
+    st.sampled_from(["Do a thing well.", "See also.", "The.", "Return the thing.", "a || b", "\n"]),
+    max_size=4,
+).map(" ".join)
+
+
+@given(st.lists(_PROSE, max_size=5), st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_each_fact_is_asked_for_or_stands_in_the_ledger(proses: list[str], words: int) -> None:
+    documents = [_document(f"m.f{n}", prose) for n, prose in enumerate(proses)]
+    examples, ledger = _make(documents, per_document=100, max_answer_words=words)
+    assert len(examples) + ledger.refused == sum(len(facts(d)) for d in documents)
 
 
 @given(st.lists(st.integers(0, 50), unique=True, min_size=1), st.integers(0, 3))

@@ -11,9 +11,11 @@ import click
 if TYPE_CHECKING:
     from luthier.data.annotate.annotate import AnnotateSpec
     from luthier.data.annotate.items import Item
+    from luthier.data.annotate.labels import Label
     from luthier.data.annotate.tasks import Format
 
 FORMATS = ("xlsx", "csv", "label-studio", "prodigy")
+MOST_LINES = 10  # of a ledger, on the screen
 
 
 @click.group("tasks")
@@ -42,11 +44,10 @@ def export(project: Path, to: str, folder: Path, adjudicate: bool, limit: int | 
     from luthier.core.ledger import Ledger
     from luthier.data.annotate.adjudicate import disagreements
     from luthier.data.annotate.annotate import scheme_of
-    from luthier.data.annotate.labels import read_labels
     from luthier.data.annotate.tasks import export_tasks, open_tasks
 
     spec, items, base = _open(project)
-    labels = read_labels(base / spec.people.labels)
+    labels = _labels(spec, base)
     people = spec.people
     if adjudicate:
         waiting = {people.adjudicator: disagreements(items, labels, people.adjudicator)}
@@ -68,22 +69,56 @@ def export(project: Path, to: str, folder: Path, adjudicate: bool, limit: int | 
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--project", default="luthier.yaml", type=click.Path(path_type=Path),
               help="The project file.  [default: luthier.yaml]")  # fmt: skip
-@click.option("--annotator", default="", help="Whose labels these are, if the file doesn't say.")
-def import_(files: tuple[Path, ...], project: Path, annotator: str) -> None:
-    """Take filled FILES back, however much of them is filled in."""
+@click.option("--annotator", default="", help="Whose labels these are, whatever the file says.")
+@click.option("--new-annotator", "new", multiple=True, metavar="NAME",
+              help="Somebody else whose labels are taken; may be given again.")  # fmt: skip
+def import_(files: tuple[Path, ...], project: Path, annotator: str, new: tuple[str, ...]) -> None:
+    """Take filled FILES back, however much of them is filled in.
+
+    Labels are taken of those whom `data.annotate.people` names as annotators or adjudicator. What
+    cannot be used is told here and in `ledger.parquet` beside the labels.
+    """
+    from luthier.core.errors import ConfigError
     from luthier.core.ledger import Ledger
     from luthier.data.annotate.annotate import scheme_of
-    from luthier.data.annotate.labels import save_labels
+    from luthier.data.annotate.labels import note_import, save_labels
     from luthier.data.annotate.tasks import import_tasks
 
     spec, items, base = _open(project)
+    people = {*spec.people.annotators, spec.people.adjudicator, *new}
+    if annotator and annotator not in people:
+        raise ConfigError(
+            f"no annotator is called {annotator!r}",
+            where="--annotator",
+            mend=f"Known are: {', '.join(sorted(people))}; or give --new-annotator {annotator}.",
+        )
     ledger = Ledger()
+    labels = base / spec.people.labels
     for path in files:
-        found = import_tasks(path, items, scheme_of(spec, base), ledger, annotator=annotator)
-        new = save_labels(base / spec.people.labels, found.labels)
-        click.echo(f"{path}: {found.rows:,} rows, {new:,} new labels, {found.open:,} still open")
-    for entry in ledger.entries:
-        click.echo(f"  {entry.action}: {entry.origin}: {entry.reason} ({entry.detail})", err=True)
+        found = import_tasks(
+            path, items, scheme_of(spec, base), ledger, annotator=annotator, annotators=people
+        )
+        new_ones = save_labels(labels, found.labels)
+        refused = found.rows - len(found.labels) - found.open
+        told = f", {refused:,} refused" if refused else ""
+        click.echo(
+            f"{path}: {found.rows:,} rows, {new_ones:,} new labels, {found.open:,} still open{told}"
+        )
+    if ledger.entries:
+        for entry in ledger.entries[:MOST_LINES]:
+            click.echo(
+                f"  {entry.action}: {entry.origin}: {entry.reason} ({entry.detail})", err=True
+            )
+        more = len(ledger.entries) - MOST_LINES
+        told = f"{more:,} more; all of them" if more > 0 else "kept"
+        click.echo(f"  {told} in {note_import(labels, ledger.entries)}", err=True)
+    if "unknown annotator" in ledger.reasons():
+        click.echo(
+            f"  known annotators: {', '.join(sorted(people))}; if a file calls one of them "
+            "otherwise, give --annotator; if there is another, --new-annotator",
+            err=True,
+        )
+    _tell_alike(_labels(spec, base, quiet=True), spec)
 
 
 @tasks.command("agreement")
@@ -91,23 +126,60 @@ def import_(files: tuple[Path, ...], project: Path, annotator: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def agreement(project: Path, as_json: bool) -> None:
     """How far annotators agree: Krippendorff's alpha, Fleiss' and Cohen's kappa with intervals."""
-    from luthier.data.annotate.agreement import agreement as measure
-    from luthier.data.annotate.labels import read_labels, votes_of
+    from rich.console import Console
+    from rich.table import Table
+
+    from luthier.data.annotate.agreement import agreement as measure, table
+    from luthier.data.annotate.labels import votes_of
 
     spec, _, base = _open(project)
-    labels = read_labels(base / spec.people.labels)
+    labels = _labels(spec, base, quiet=as_json)
     votes = votes_of(labels, without=spec.people.adjudicator)
-    found = [one.plain() for one in measure(votes, spec.labels, level=spec.people.level)]
+    found = measure(votes, spec.labels, level=spec.people.level)
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        told = [one.plain() for one in found]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
-    for one in found:
-        value = "undefined" if one["value"] is None else f"{one['value']:.3f}"
-        ends = "" if one["low"] is None else f" [{one['low']:.3f}, {one['high']:.3f}]"
-        who = ", ".join(one["annotators"])
-        click.echo(f"{one['name'].replace('_', ' ')}: {value}{ends}  ({one['rows']:,} rows; {who})")
     if not found:
         click.echo("no row has labels of two annotators yet")
+        return
+    grid = Table(box=None, padding=(0, 3, 0, 0))
+    grid.add_column("measure")
+    for name in ("value", "95 % interval", "items"):
+        grid.add_column(name, justify="right")
+    for name, one in table(found).items():
+        value = "undefined" if one["value"] is None else f"{one['value']:.3f}"
+        ends = "-" if one["low"] is None else f"{one['low']:.3f} to {one['high']:.3f}"
+        grid.add_row(name, value, ends, f"{one['items']:,}")
+    Console(highlight=False).print(grid)
+    _tell_alike(labels, spec)
+
+
+def _labels(spec: AnnotateSpec, base: Path, *, quiet: bool = False) -> list[Label]:
+    """Saved labels; those that the scheme no longer has are set aside, and told."""
+    from luthier.data.annotate.labels import in_scheme, read_labels
+
+    labels, aside = in_scheme(read_labels(base / spec.people.labels), spec.labels)
+    if aside and not quiet:
+        names = ", ".join(sorted({one.label for one in aside}))
+        click.echo(
+            f"  {len(aside):,} labels are no longer in the scheme and are set aside: {names}",
+            err=True,
+        )
+    return labels
+
+
+def _tell_alike(labels: list[Label], spec: AnnotateSpec) -> None:
+    """Say which annotators may be one person."""
+    from luthier.data.annotate.agreement import alike
+    from luthier.data.annotate.labels import votes_of
+
+    for one, other, rows in alike(votes_of(labels, without=spec.people.adjudicator)):
+        click.echo(
+            f"  {one} and {other} said the same of all {rows:,} rows that both labelled: are they "
+            "one person under two names? Then agreement says nothing.",
+            err=True,
+        )
 
 
 def _open(project: Path) -> tuple[AnnotateSpec, list[Item], Path]:

@@ -11,10 +11,12 @@ from luthier.core.errors import DataError
 from luthier.data.annotate.agreement import (
     Level,
     agreement,
+    alike,
     cohen_kappa,
     fleiss_kappa,
     interval,
     krippendorff_alpha,
+    table,
 )
 
 # Krippendorff 2011, section C: four observers, twelve units, 0 where one said nothing.
@@ -116,3 +118,22 @@ def test_interval_level_needs_numbers() -> None:
     votes = {"a": {"anna": "yes", "bert": "no"}}
     with pytest.raises(DataError, match="labels that are numbers"):
         agreement(votes, ("yes", "no"), level="interval")
+
+
+def test_annotators_who_never_differ_are_told() -> None:
+    votes = {f"r{i}": {"anna": "x", "bert": "x", "carl": "x" if i else "y"} for i in range(21)}
+    assert alike(votes) == [("anna", "bert", 21)]
+    assert alike(votes, 21) == []
+
+
+def test_the_table_names_each_measure_once() -> None:
+    votes = {f"r{i}": {"anna": "xy"[i % 2], "bert": "xyy"[i % 3], "carl": "x"} for i in range(9)}
+    told = table(agreement(votes, ("x", "y"), draws=20))
+    assert list(told) == [
+        "Krippendorff's alpha",
+        "Fleiss' kappa",
+        "Cohen's kappa, anna and bert",
+        "Cohen's kappa, anna and carl",
+        "Cohen's kappa, bert and carl",
+    ]
+    assert {one["items"] for one in told.values()} == {9}

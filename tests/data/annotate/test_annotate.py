@@ -82,8 +82,9 @@ def test_from_files_for_people_to_labelled_examples(cleaned: Path) -> None:
     told = _annotate(spec, cleaned)
     assert told["labelled"] == {"people": 23, "automatic": 16}
     assert told["people"]["disagreements"] == 1
-    assert told["people"]["agreement"][0]["name"] == "krippendorff_alpha"
-    assert 0.8 < told["people"]["agreement"][0]["value"] < 1
+    assert 0.8 < told["agreement"]["Krippendorff's alpha"]["value"] < 1
+    assert told["agreement"]["Cohen's kappa, anna and bert"]["items"] == 24
+    assert told["judged_by"] == {"labels by people": 23, "labels by the source": 0}
     assert told["automatic"]["accuracy"] == 1.0
     out = cleaned.parent / "out"
     rows = read_table(out / "rows.parquet", Example)
@@ -123,8 +124,14 @@ def test_labels_of_other_rows_and_other_schemes_are_told(cleaned: Path) -> None:
     save_labels(cleaned.parent / "annotation" / "labels.parquet", labels)
     told = _annotate(_spec(), cleaned)
     assert told["people"]["of_rows_not_here"] == 1
-    assert told["people"]["not_in_the_scheme"] == 1
+    assert told["people"]["set_aside"] == 1
     assert told["labelled"] == {}
+    lines = read_ledger(cleaned.parent / "out").entries
+    assert lines == [
+        Entry("changed", "label no longer in the scheme", "t.csv:1", "anna: old label")
+    ]
+    queue = read_table(cleaned.parent / "out" / "queue.parquet", Queued)
+    assert "d01" in {one.row_id for one in queue}, "the row is open again"
 
 
 def test_unlabelled_texts_may_be_refused(cleaned: Path) -> None:
@@ -169,6 +176,8 @@ def test_digest_follows_labels_and_functions(tmp_path: Path) -> None:
         {"labels": ["a", " "]},
         {"order": ["functions", "functions"]},
         {"people": {"annotators": ["../anna"]}},
+        {"people": {"annotators": ["anna", "anna"]}},
+        {"people": {"annotators": ["anna", "bert"], "overlap": 3}},
     ],
 )
 def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:

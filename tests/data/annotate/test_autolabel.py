@@ -63,8 +63,11 @@ def _items(hints: Sequence[str]) -> list[Item]:
     return [Item(f"r{i}", f"text {i} <{hint}>", f"f:{i}") for i, hint in enumerate(hints)]
 
 
-def _ask(fake: Fake, hints: Sequence[str], known: Sequence[int], ledger: Ledger) -> Predictions:
-    return by_model(_items(hints), np.array(known), NAMES, ModelLabels(), fake, 0, ledger, Quiet())
+def _ask(
+    fake: Fake, hints: Sequence[str], known: Sequence[int], ledger: Ledger, least: int = 20
+) -> Predictions:
+    spec = ModelLabels(min_labelled=least)
+    return by_model(_items(hints), np.array(known), NAMES, spec, fake, 0, ledger, Quiet())
 
 
 @pytest.mark.parametrize("scores", [True, False])
@@ -91,9 +94,19 @@ def test_a_model_that_is_often_wrong_is_less_sure() -> None:
     assert found.ece_before > 0.2 > 0.1 > found.ece_after
 
 
+def test_a_model_whose_answers_nobody_could_check_is_not_asked() -> None:
+    fake = Fake(scores=False)
+    found = _ask(fake, ["loan"] * 30, [2] * 19 + [-1] * 11, Ledger())
+    assert not fake.asked
+    assert (found.best.tolist(), found.labelled) == ([-1] * 30, 19)
+    assert found.why.startswith("not asked: 19 labelled rows are too few")
+    assert not _ask(fake, ["loan"] * 30, [2] * 20 + [-1] * 10, Ledger()).why
+    assert len(fake.asked) == 30
+
+
 def test_an_answer_without_a_label_stands_in_the_ledger() -> None:
     ledger = Ledger()
-    found = _ask(Fake(scores=False), ["loan", "nothing", "card and loan"], [-1, -1, -1], ledger)
+    found = _ask(Fake(scores=False), ["loan", "nothing", "card and loan"], [-1] * 3, ledger, 0)
     assert found.best.tolist() == [2, -1, -1]
     assert found.probabilities[1:].sum() == 0
     assert ledger.reasons("changed") == {"model named no single label": 2}
@@ -102,10 +115,11 @@ def test_an_answer_without_a_label_stands_in_the_ledger() -> None:
 
 def test_a_text_cannot_put_labels_into_the_prompt() -> None:
     fake = Fake(scores=False)
-    by_model(
+    items, spec = (
         [Item("r", "{labels} <loan>", "f:1")],
-        np.array([-1]), NAMES, ModelLabels(prompt="{labels}|{text}"), fake, 0, Ledger(), Quiet(),
-    )  # fmt: skip
+        ModelLabels(prompt="{labels}|{text}", min_labelled=0),
+    )
+    by_model(items, np.array([-1]), NAMES, spec, fake, 0, Ledger(), Quiet())
     assert fake.asked == ["card, lost card, loan|{labels} <loan>"]
     with pytest.raises(ValidationError, match="must hold"):
         ModelLabels(prompt="Which?")
@@ -152,4 +166,6 @@ def test_a_label_with_one_row_and_one_label_alone_are_no_error() -> None:
     assert by_encoder(vectors, np.array([0, 1, -1, -1]), 3, spec, 0).best.tolist()[3] == 0
     nothing = by_encoder(vectors, np.array([0, -1, -1, 0]), 3, spec, 0)
     assert nothing.best.tolist() == [-1] * 4
+    assert nothing.why == "2 rows of 1 labels teach it; it needs rows of two labels"
+    assert by_encoder(vectors, np.array([0, 1, -1, -1]), 3, EncoderLabels(), 0).why
     assert by_encoder(vectors[:0], np.array([], dtype=int), 3, spec, 0).labelled == 0

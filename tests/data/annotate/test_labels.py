@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 
 from luthier.core.errors import StoreError
+from luthier.core.ledger import Entry
+from luthier.core.records import read_table
 from luthier.data.annotate.labels import (
     Label,
     current,
+    in_scheme,
+    note_import,
     read_labels,
     save_label,
     save_labels,
@@ -80,3 +84,27 @@ def test_times_are_utc() -> None:
     assert when(dt.datetime(2026, 1, 1, 10)) == EARLY  # noqa: DTZ001
     with pytest.raises(ValueError):
         when("yesterday")
+
+
+def test_labels_of_another_scheme_are_set_aside_whole() -> None:
+    first, second, third = (when(f"2026-01-0{day}T00:00:00Z") for day in (1, 2, 3))
+    labels = [
+        Label("a", "anna", "yes", first),
+        Label("a", "anna", "perhaps", second),  # what counts is the latest: no longer known
+        Label("b", "anna", "perhaps", first),
+        Label("b", "anna", "no", second),  # said otherwise since
+        Label("c", "bert", "", third),
+        Label("c", "anna", "perhaps", first),
+    ]
+    counted, aside = in_scheme(labels, ("yes", "no"))
+    assert [(one.row_id, one.annotator) for one in aside] == [("a", "anna"), ("c", "anna")]
+    assert [(one.row_id, one.label) for one in counted] == [("b", "no"), ("c", "")]
+    assert in_scheme(labels, ("yes", "no", "perhaps")) == (labels, [])
+
+
+def test_imports_leave_their_lines_once(tmp_path: Path) -> None:
+    one, two = (Entry("refused", "unknown row", f"a.csv:{n}", "r") for n in (1, 2))
+    labels = tmp_path / "annotation" / "labels.parquet"
+    note_import(labels, [one])
+    path = note_import(labels, [two, one])
+    assert read_table(path, Entry) == [one, two]

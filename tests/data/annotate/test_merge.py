@@ -27,7 +27,8 @@ ITEMS = [Item(i, f"text {i}", f"f:{i}", "x" if i == "e" else "") for i in "abcde
 
 def _guess(best: Sequence[int]) -> Guess:
     chances = np.array([[0.5, 0.5] if b < 0 else np.eye(2)[b] * 0.8 + 0.1 for b in best])
-    return Guess(chances, np.array(best), chances.max(axis=1))
+    chances = chances.reshape(-1, 2)
+    return Guess(chances, np.array(best, dtype=int), chances.max(axis=1))
 
 
 GUESSES: dict[By, Guess] = {
@@ -126,17 +127,39 @@ _NAMES = st.sampled_from("abcdef")
     st.dictionaries(_NAMES, _KINDS),
     st.dictionaries(_NAMES, st.sampled_from(["", "x"])),
     st.sets(_NAMES),
+    st.sets(_NAMES),
+    st.lists(st.sampled_from([-1, 0, 1]), min_size=24, max_size=24),
+    st.permutations(["functions", "automatic"]).flatmap(
+        lambda both: st.sampled_from([tuple(both), tuple(both[:1]), ()])
+    ),
     st.booleans(),
 )
 def test_rows_in_are_rows_out_and_refused(
-    documents: dict[str, str], rows: dict[str, str], labelled: set[str], keep: bool
+    documents: dict[str, str],
+    rows: dict[str, str],
+    labelled: set[str],
+    torn: set[str],
+    guessed: list[int],
+    order: tuple[By, ...],
+    keep: bool,
 ) -> None:
     ledger = Ledger()
     texts = [_document(name, kind) for name, kind in documents.items()]
     examples = [_row(name, label) for name, label in rows.items()]
     people = {name: Resolved("y", 1.0, 1) for name in labelled}
-    given_ = merge(items_of(texts, examples), people, {}, (), NAMES)
+    people |= {name: Resolved("", 0.5, 2) for name in torn}
+    items = items_of(texts, examples)
+    guesses: dict[By, Guess] = {
+        "functions": _guess(guessed[: len(items)]),
+        "automatic": _guess(guessed[12 : 12 + len(items)]),
+    }
+    given_ = merge(items, people, guesses, order, NAMES)
     kept, out = _labelled(texts, examples, given_, ledger, keep=keep)
     ledger.check(rows_in=len(texts) + len(rows), rows_out=len(kept) + len(out), limit=1, stage="t")
     assert len({r.id for r in out}) == len(out)
     assert all(r.label == rows[r.id] for r in out if rows.get(r.id))
+    told = ledger.reasons("changed")
+    now = sum(bool(r.label) for r in out) - sum(map(bool, rows.values()))
+    assert sum(told.values()) == now, "each label that was given has a line"
+    assert {reason.split()[-1] for reason in told} <= {"people", *order}
+    assert not any(r.label for r in out if r.id in torn and not rows.get(r.id))

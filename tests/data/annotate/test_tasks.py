@@ -104,7 +104,7 @@ def test_bad_rows_stand_in_the_ledger(tmp_path: Path) -> None:
         ("changed text", "a.csv:4"),
         ("unknown label", "a.csv:5"),
         ("unknown row", "a.csv:6"),
-        ("unknown annotator", "a.csv:7"),
+        ("no annotator named", "a.csv:7"),
     ]
 
 
@@ -120,18 +120,69 @@ _CELL = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(_CELL, _CELL, _CELL, st.sampled_from(["anna", "", "?"])), max_size=12))
+_WHO = st.sampled_from(["anna", "dora", "", "?"])
+_ANSWERS = st.lists(st.tuples(_CELL, _CELL, _CELL, _WHO), max_size=12)
+
+
+@pytest.mark.parametrize("to", ENDINGS)
+@settings(max_examples=40, deadline=None)
+@given(rows=_ANSWERS, again=st.integers(0, 2), spoilt=st.booleans())
 def test_rows_in_are_labels_open_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str, str]]
+    tmp_path_factory: pytest.TempPathFactory,
+    to: Format,
+    rows: list[tuple[str, str, str, str]],
+    again: int,
+    spoilt: bool,
 ) -> None:
-    path = tmp_path_factory.mktemp("p") / "a.csv"
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([("row_id", "text", "label", "annotator"), *rows])
+    path = tmp_path_factory.mktemp("p") / f"a{ENDINGS[to]}"
+    answers = _write(path, rows, again, spoilt)
     ledger = Ledger()
-    found = import_tasks(path, ITEMS, SCHEME, ledger)
-    assert found.rows == sum(any(row) for row in rows)
+    found = import_tasks(path, ITEMS, SCHEME, ledger, annotators={"anna"})
+    assert found.rows == answers
     assert found.rows == len(found.labels) + found.open + ledger.refused
+    assert {one.annotator for one in found.labels} <= {"anna"}
+
+
+def _write(path: Path, rows: list[tuple[str, str, str, str]], again: int, spoilt: bool) -> int:
+    """Answers as each kind of file may hold them, and how many there are.
+
+    Args:
+        path: Its ending says which kind.
+        rows: Row, text, label, annotator.
+        again: How many more annotations each of Label Studio's tasks has.
+        spoilt: Whether a task that is none comes last.
+    """
+    head = ("row_id", "text", "label", "annotator")
+    match path.suffix:
+        case ".xlsx":
+            openpyxl = pytest.importorskip("openpyxl")
+            book = openpyxl.Workbook()
+            for row in (head, *rows):
+                book.active.append([value.replace("=", "'=") for value in row])
+            book.save(path)
+            return sum(any(row) for row in rows)
+        case ".csv":
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerows([head, *rows])
+            return sum(any(row) for row in rows)
+        case ".json":
+            told: list[object] = []
+            for row, text, label, who in rows:
+                region = {"type": "choices", "value": {"choices": [label] if label else []}}
+                one = {"completed_by": who, "result": [region], "was_cancelled": label == "r0"}
+                data = {"row_id": row, "text": text, "assigned_to": who}
+                told.append({"data": data, "annotations": [one] * (1 + again)})
+            told += [3] * spoilt
+            path.write_text(json.dumps(told))
+            return len(rows) * (1 + again) + spoilt
+        case _:
+            lines = [
+                {"row_id": row, "text": text, "annotator": who, "accept": [label] * bool(label),
+                 "answer": ("accept", "ignore", "reject")[again] if label else None}
+                for row, text, label, who in rows
+            ]  # fmt: skip
+            path.write_text("\n".join([*map(json.dumps, lines), *["{"] * spoilt, "3"]))
+            return len(rows) + spoilt + 1
 
 
 def _fill(path: Path, labels: dict[str, str]) -> None:

@@ -23,11 +23,11 @@ def rows(**counts: int) -> list[Example]:
 
 
 def alpha(value: float | None) -> dict[str, object]:
-    told = [
-        {"name": "cohen_kappa", "value": 0.1},
-        {"name": "krippendorff_alpha", "value": value},
-    ]
-    return {"people": {"agreement": told}}
+    told = {
+        "Cohen's kappa, anna and bert": {"value": 0.1},
+        "Krippendorff's alpha": {"value": value},
+    }
+    return {"agreement": told}
 
 
 JUDGED: list[tuple[str, Light, str]] = [
@@ -78,7 +78,8 @@ JUDGED: list[tuple[str, Light, str]] = [
 def test_lights_turn_at_their_marks(light: Light, colour: str) -> None:
     assert light.colour == colour
     assert light.said
-    assert bool(light.mend) == (colour in ("yellow", "red")), "what is amiss can be mended"
+    if colour != "grey":
+        assert bool(light.mend) == (colour != "green"), "what is amiss can be mended"
 
 
 def test_every_setting_that_is_advised_exists() -> None:

@@ -188,9 +188,7 @@ def women_only(w: World) -> None:
 
 
 def quarrel(w: World) -> None:
-    w.annotated = {
-        "people": {"agreement": [{"name": "krippendorff_alpha", "value": 0.2, "low": None}]}
-    }
+    w.annotated = {"agreement": {"Krippendorff's alpha": {"value": 0.2, "low": None}}}
 
 
 def wrong_labels(w: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, assert_never
 
@@ -18,7 +18,7 @@ from luthier.core.spec import Spec
 from luthier.data.annotate.autolabel import EncoderLabels, ModelLabels, by_encoder, by_model
 from luthier.data.annotate.functions import FunctionSpec, apply, report, sure
 from luthier.data.annotate.items import Item, SomeItems
-from luthier.data.annotate.label_model import ABSTAIN, fit, majority
+from luthier.data.annotate.label_model import ABSTAIN, Matrix, fit, majority, vote_balance
 from luthier.models.encode import Vectors
 from luthier.models.generate import Generate
 
@@ -37,6 +37,10 @@ class FunctionsSpec(Spec):
     """`majority` counts votes; `accuracies` weighs them by how right each function seems to be;
     `confusions` learns for each which labels it mistakes for which: for functions that name several
     labels, and many rows."""
+    balance: Literal["even", "votes"] | dict[str, Annotated[float, Field(gt=0)]] = "even"
+    """`accuracies`: how often each label is expected: nothing is known (`even`), as often as
+    functions vote for it (`votes`, where labels are rare and no function votes by chance), or so
+    often (`{billing: 3, other: 1}`), which also tells functions that vote too often."""
     min_confidence: float = Field(default=0.7, ge=0.0, le=1.0)
     """Rows whose label is less probable than this get none from functions."""
 
@@ -92,6 +96,7 @@ def by_functions(
     Returns:
         The guess, and a report as plain JSON.
     """
+    silent: dict[int, str] = {}
     votes = apply(
         spec.functions,
         items,
@@ -103,11 +108,14 @@ def by_functions(
         seed=means.seed,
         vectors=means.vectors,
         answer=means.answer,
+        silent=silent,
     )
     chances = majority(votes, len(names))
     told: dict[str, Any] = {"majority_accuracy": _accuracy(chances, known)}
     if spec.model != "majority":
-        model, chances = fit(votes, len(names), form=spec.model)
+        model, chances = fit(
+            votes, len(names), form=spec.model, balance=_balance(spec, votes, names)
+        )
         told |= {
             "accuracy": _accuracy(chances, known),
             "function_accuracies": [round(float(a), 4) for a in model.accuracies],
@@ -116,10 +124,48 @@ def by_functions(
         }
     most = chances.max(axis=1)
     clear = (chances >= most[:, None] - 1e-9).sum(axis=1) == 1
-    enough = clear & (most > 0) & (most >= spec.min_confidence)
+    enough = clear & (most > 0) & (most >= spec.min_confidence - 1e-9)
     best = np.where(enough, chances.argmax(axis=1), ABSTAIN)
-    table = [one.plain() for one in report(votes, spec.functions, names, known)]
+    table = [
+        one.plain() | {"given": given, "note": why}
+        for one, (given, why) in zip(
+            report(votes, spec.functions, names, known),
+            given_by(votes, best, most, silent),
+            strict=True,
+        )
+    ]
     return Guess(chances, best, most), {"functions": table, "label_model": told}
+
+
+def given_by(
+    votes: Matrix, best: Whole, most: Reals, silent: Mapping[int, str]
+) -> list[tuple[int, str]]:
+    """For each function how many rows got the label it votes for, and if none did, why.
+
+    Args:
+        votes: From ``apply``.
+        best: [items]: number of the label each row gets from all votes, -1 for none.
+        most: [items]: how probable the likeliest label is.
+        silent: From ``apply``.
+    """
+    found = []
+    for column, votes_here in enumerate(votes.T):
+        here = votes_here >= 0
+        given = int((here & (best == votes_here)).sum())
+        why = ""
+        if column in silent:
+            why = silent[column]
+        elif not here.any():
+            why = "votes on no row"
+        elif not given:
+            other = int((here & (best >= 0)).sum())
+            unsure = here & (best < 0)
+            parts = [f"{other:,} outvoted"] if other else []
+            if unsure.any():
+                parts.append(f"{int(unsure.sum()):,} too unsure (at most {most[unsure].max():.2f})")
+            why = f"of its rows {', '.join(parts)}"
+        found.append((given, why))
+    return found
 
 
 def by_automatic(
@@ -174,8 +220,10 @@ def by_automatic(
     probabilities[wanted] = found.probabilities
     best[wanted], confidence[wanted] = sure(found, spec), found.confidence
     told = {
-        "asked": len(wanted),
-        "labelled": found.labelled,
+        "rows": len(wanted),
+        "known": found.labelled,
+        "sure": int((best >= 0).sum()),
+        "note": found.why,
         "accuracy": found.accuracy,
         "ece_before": found.ece_before,
         "ece_after": found.ece_after,
@@ -190,3 +238,20 @@ def _accuracy(chances: Reals, known: Whole) -> float | None:
     if not len(rows):
         return None
     return round(float((chances[rows].argmax(axis=1) == known[rows]).mean()), 4)
+
+
+def _balance(spec: FunctionsSpec, votes: Matrix, names: Sequence[str]) -> Reals | None:
+    """Share of each label as the settings have it; None where nothing is known."""
+    if isinstance(spec.balance, dict):
+        if set(spec.balance) != set(names):
+            odd = ", ".join(sorted(set(spec.balance) ^ set(names)))
+            raise ConfigError(
+                f"the balance does not name each label once: {odd}",
+                where="data.annotate.functions.balance",
+                mend=f"The labels are: {', '.join(names)}.",
+            )
+        shares = np.array([spec.balance[name] for name in names])
+        return np.asarray(shares / shares.sum())
+    if spec.model == "accuracies" and spec.balance == "votes":
+        return vote_balance(votes, len(names))
+    return None

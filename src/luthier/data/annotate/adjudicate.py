@@ -15,7 +15,7 @@ import numpy as np
 from luthier.data.annotate._filled import Task
 from luthier.data.annotate.items import Item
 from luthier.data.annotate.label_model import ABSTAIN, fit, majority
-from luthier.data.annotate.labels import Label, Votes, current, votes_of
+from luthier.data.annotate.labels import Label, Votes, current, in_scheme, votes_of
 
 Resolve = Literal["majority", "dawid-skene"]
 
@@ -41,13 +41,13 @@ def resolve(
     """One label for each row that somebody labelled.
 
     Args:
-        labels: Saved labels; those not among ``names`` are passed over.
+        labels: Saved labels; those that are no longer among ``names`` are set aside.
         names: The scheme's labels.
         how: ``majority``: more votes than any other label. ``dawid-skene``: votes weighted by
             what agreement with others tells of each annotator; more than half the probability.
         adjudicator: Whose label wins over all others.
     """
-    saved = [one for one in labels if not one.label or one.label in names]
+    saved, _ = in_scheme(labels, names)
     votes = votes_of(saved, without=adjudicator)
     rows = sorted(votes)
     found = dict(zip(rows, _together(votes, rows, names, how), strict=True))
@@ -59,7 +59,7 @@ def resolve(
 
 def reliability(labels: Iterable[Label], names: Sequence[str]) -> dict[str, float]:
     """How often each annotator is right, as Dawid and Skene's EM estimates it."""
-    votes = votes_of(one for one in labels if not one.label or one.label in names)
+    votes = votes_of(in_scheme(labels, names)[0])
     if not votes:
         return {}
     matrix, people = _matrix(votes, sorted(votes), names)
@@ -72,7 +72,7 @@ def disagreements(items: Iterable[Item], labels: Sequence[Label], adjudicator: s
 
     Args:
         items: The rows, in the order of the tasks.
-        labels: Saved labels.
+        labels: Saved labels, those of another scheme left out (``labels.in_scheme``).
         adjudicator: Who decides.
     """
     decided = {r for (r, who), one in current(labels).items() if who == adjudicator and one.label}

@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +24,12 @@ from luthier.data.annotate.labels import Votes
 Level = Literal["nominal", "ordinal", "interval"]
 Counts = npt.NDArray[np.float64]
 DRAWS = 1000
+ALIKE = 20  # more identical answers than this, and no other, are told
+_NAMES = {
+    "krippendorff_alpha": "Krippendorff's alpha",
+    "fleiss_kappa": "Fleiss' kappa",
+    "cohen_kappa": "Cohen's kappa",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ def agreement(
     number of labels; Cohen's kappa for each pair of annotators with a row in common.
 
     Args:
-        votes: ``labels.votes_of``.
+        votes: ``labels.votes_of`` of the labels that ``labels.in_scheme`` counts.
         labels: The scheme's labels, in the order of an ordinal scale.
         level: Scale of alpha.
         seed: Of the intervals.
@@ -187,6 +193,39 @@ def agreement(
         if both:
             found.append(_pair(votes, both, labels, pair, seed, draws))
     return found
+
+
+def table(found: Iterable[Agreement]) -> dict[str, dict[str, Any]]:
+    """Coefficients by measure: value, ends of the interval, number of items.
+
+    Args:
+        found: From ``agreement``.
+    """
+    told: dict[str, dict[str, Any]] = {}
+    for one in found:
+        measure = _NAMES[one.name]
+        if one.name == "cohen_kappa":
+            measure += f", {one.annotators[0]} and {one.annotators[1]}"
+        plain = one.plain()
+        told[measure] = {key: plain[key] for key in ("value", "low", "high")}
+        told[measure]["items"] = one.rows
+    return told
+
+
+def alike(votes: Votes, least: int = ALIKE) -> list[tuple[str, str, int]]:
+    """Pairs of annotators who never differ on more than ``least`` rows, with the number of rows.
+
+    They may agree; or they are one person under two names, who agrees with nobody but himself.
+    """
+    same: Counter[tuple[str, str]] = Counter()
+    differ: set[tuple[str, str]] = set()
+    for said in votes.values():
+        for pair in itertools.combinations(sorted(said), 2):
+            if said[pair[0]] == said[pair[1]]:
+                same[pair] += 1
+            else:
+                differ.add(pair)
+    return [(*pair, n) for pair, n in sorted(same.items()) if n > least and pair not in differ]
 
 
 def _pair(

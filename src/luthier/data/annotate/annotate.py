@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from luthier.core.errors import ConfigError
 from luthier.core.ledger import Ledger
@@ -46,19 +46,19 @@ from luthier.data.annotate._merge import (
     vectors_of,
 )
 from luthier.data.annotate.adjudicate import Resolve, Resolved, disagreements, reliability, resolve
-from luthier.data.annotate.agreement import Level, agreement
+from luthier.data.annotate.agreement import Level, agreement, alike, table
 from luthier.data.annotate.autolabel import EncoderLabels, ModelLabels
 from luthier.data.annotate.functions import EncoderFunction, ModelFunction, PythonFunction
 from luthier.data.annotate.items import Item, TableItems
 from luthier.data.annotate.label_model import ABSTAIN
-from luthier.data.annotate.labels import Label, read_labels, votes_of
+from luthier.data.annotate.labels import Label, current, in_scheme, read_labels, votes_of
 from luthier.data.annotate.query import Queued, QueueSpec
 from luthier.data.annotate.tasks import NAME
 from luthier.data.clean._books import Books
 from luthier.models.encode import Vectors
 from luthier.models.generate import Generate
 
-ANNOTATE_VERSION = 2
+ANNOTATE_VERSION = 3
 
 BATCH_ROWS = 8192
 Whole = npt.NDArray[np.int64]
@@ -80,6 +80,17 @@ class PeopleSpec(Spec):
     level: Level = "nominal"
     """Scale of the labels for Krippendorff's alpha: `nominal`, `ordinal` (in the order of
     `labels`) or `interval` (labels are numbers)."""
+
+    @model_validator(mode="after")
+    def _enough(self) -> PeopleSpec:
+        if len(set(self.annotators)) < len(self.annotators):
+            raise ValueError("an annotator is named twice")
+        if self.annotators and self.overlap > len(self.annotators):
+            raise ValueError(
+                f"`overlap` asks for {self.overlap} labels for each row, and there are "
+                f"{len(self.annotators)} annotators: name more, or lower it"
+            )
+        return self
 
 
 class AnnotateSpec(Spec):
@@ -224,17 +235,18 @@ def _label(
     spec: AnnotateSpec, items: Collection[Item], means: Means, encode: Encode | None
 ) -> tuple[dict[str, Given], list[Queued], dict[str, Any]]:
     """Labels, the queue, and what is told of people, functions and model."""
-    saved = read_labels(means.base / spec.people.labels)
     rules = spec.people
+    saved, aside = in_scheme(read_labels(means.base / rules.labels), spec.labels)
     people = resolve(saved, spec.labels, how=rules.resolve, adjudicator=rules.adjudicator)
-    known, settled = _known(items, people, spec.labels)
+    known, settled, counts = _known(items, people, spec.labels)
     guesses, told = _guesses(spec, items, known, settled, means)
     given = merge(items, people, guesses, spec.order, spec.labels)
     guess = best_guess(guesses)
     queue = queue_of(
         spec.queue, items, given, people, guess, spec.labels, means.vectors, encode, means.seed
     )
-    return given, queue, {"people": _people(spec, items, saved, means.seed), **told}
+    heard = _people(spec, items, saved, aside, means)
+    return given, queue, {**heard, "judged_by": counts, **told}
 
 
 def _label_tables(
@@ -277,16 +289,23 @@ def _told(given: Mapping[str, Given], queue: Sequence[Queued], books: Books) -> 
 
 def _known(
     items: Collection[Item], people: Mapping[str, Resolved], names: Sequence[str]
-) -> tuple[Whole, npt.NDArray[np.bool_]]:
-    """Number of the label that people or the source gave each item, -1 if none; who has spoken."""
+) -> tuple[Whole, npt.NDArray[np.bool_], dict[str, int]]:
+    """Number of the label that people or the source gave each item, -1 if none; who has spoken.
+
+    And how many of these labels are by people, how many by the source: what functions and models
+    learn from and are judged by.
+    """
     place = {name: i for i, name in enumerate(names)}
     known = np.full(len(items), ABSTAIN, dtype=np.int64)
     settled = np.zeros(len(items), dtype=bool)
+    counts = {"labels by people": 0, "labels by the source": 0}
     for number, item in enumerate(items):
         said = people.get(item.id)
         known[number] = place.get(item.label if said is None else said.label, ABSTAIN)
         settled[number] = said is not None or bool(item.label)
-    return known, settled
+        if known[number] >= 0:
+            counts["labels by people" if said is not None else "labels by the source"] += 1
+    return known, settled, counts
 
 
 def _vectors(spec: AnnotateSpec, items: Collection[Item], encode: Encode | None) -> Vectors | None:
@@ -322,21 +341,32 @@ def _guesses(
 
 
 def _people(
-    spec: AnnotateSpec, items: Iterable[Item], saved: Sequence[Label], seed: int
+    spec: AnnotateSpec,
+    items: Iterable[Item],
+    saved: Sequence[Label],
+    aside: Sequence[Label],
+    means: Means,
 ) -> dict[str, Any]:
-    """What is told of people's labels."""
-    said = {one.row_id for one in saved}
-    present = [item for item in items if item.id in said]
-    ids = {item.id for item in present}
-    here = [s for s in saved if s.row_id in ids and (not s.label or s.label in spec.labels)]
+    """What is told of people's labels; those set aside get a line in the ledger."""
+    said = {one.row_id for one in (*saved, *aside)}
+    present = {item.id: item for item in items if item.id in said}
+    for one in aside:
+        if one.row_id in present:
+            told = f"{one.annotator}: {one.label}"
+            means.ledger.change("label no longer in the scheme", present[one.row_id].origin, told)
+    here = [one for one in saved if one.row_id in present]
     adjudicator = spec.people.adjudicator
     votes = votes_of(here, without=adjudicator)
-    found = agreement(votes, spec.labels, level=spec.people.level, seed=seed)
+    found = agreement(votes, spec.labels, level=spec.people.level, seed=means.seed)
     return {
-        "labels": len(here),
-        "of_rows_not_here": sum(s.row_id not in ids for s in saved),
-        "not_in_the_scheme": sum(bool(s.label) and s.label not in spec.labels for s in saved),
-        "agreement": [one.plain() for one in found],
+        "people": {
+            "labels": sum(bool(one.label) for one in current(here).values()),
+            "passed_over": sum(not one.label for one in current(here).values()),
+            "of_rows_not_here": sum(one.row_id not in present for one in (*saved, *aside)),
+            "set_aside": sum(one.row_id in present for one in aside),
+            "disagreements": len(disagreements(present.values(), here, adjudicator)),
+        },
+        "agreement": table(found),
+        "alike": [f"{a} and {b}: {n:,} identical labels" for a, b, n in alike(votes)],
         "reliability": reliability([s for s in here if s.annotator != adjudicator], spec.labels),
-        "disagreements": len(disagreements(present, here, adjudicator)),
     }

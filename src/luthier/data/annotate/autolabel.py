@@ -46,8 +46,9 @@ class _Automatic(Spec):
     calibration: Method = "temperature"
     """How confidence is fitted to the rows people labelled: `temperature` or `isotonic`."""
     min_labelled: int = Field(default=20, ge=0)
-    """With fewer rows labelled by people, confidence cannot be checked and no row is labelled. 0
-    trusts a model's own confidence (an encoder still needs two labels)."""
+    """With fewer rows labelled by people or their source, confidence cannot be checked: no row is
+    labelled, and a model isn't asked at all. 0 trusts a model's own confidence (an encoder still
+    needs rows of two labels)."""
 
 
 class ModelLabels(_Automatic):
@@ -90,6 +91,7 @@ class Predictions:
         ece_before: Expected calibration error on these before calibration.
         ece_after: And after it, measured on the half that it did not see.
         temperature: Found by calibration; 1 if there was none.
+        why: Why there are no predictions, or none that may label; "" where they may.
     """
 
     probabilities: Reals
@@ -100,6 +102,7 @@ class Predictions:
     ece_before: float | None = None
     ece_after: float | None = None
     temperature: float = 1.0
+    why: str = ""
 
 
 def by_encoder(
@@ -122,8 +125,9 @@ def by_encoder(
         ResourceError: scikit-learn is not installed.
     """
     taught = np.flatnonzero(known >= 0)
-    if len(np.unique(known[taught])) < 2:
-        return _nothing(len(vectors), labels)
+    if (several := len(np.unique(known[taught]))) < 2:
+        told = f"{len(taught)} rows of {several} labels teach it; it needs rows of two labels"
+        return _nothing(len(vectors), labels, len(taught), told)
     logs = np.empty((len(vectors), labels))
     others = np.flatnonzero(known < 0)
     logs[others] = classify(vectors[taught], known[taught], vectors[others], labels, spec.c)
@@ -155,7 +159,12 @@ def by_model(
         seed: Of the halves that calibration is measured on.
         ledger: Gets a line for each answer that names no label, or several.
         progress: Shows a bar.
+
+    Returns:
+        Predictions; the model isn't asked while fewer rows are known than ``min_labelled``.
     """
+    if told := _unchecked(int((known >= 0).sum()), spec):
+        return _nothing(len(items), len(names), int((known >= 0).sum()), f"not asked: {told}")
     logs = np.zeros((len(items), len(names)))
     silent = np.zeros(len(items), dtype=bool)
     scores = True  # until the model shows that it cannot
@@ -220,13 +229,23 @@ def _predictions(
     best = probabilities.argmax(axis=1)
     if silent is not None:
         probabilities[silent], confidence[silent], best[silent] = 0, 0, -1
+    why = _unchecked(len(held), spec)
     return Predictions(
-        probabilities, best, confidence, len(held), accuracy, before, after, found.temperature
+        probabilities, best, confidence, len(held), accuracy, before, after, found.temperature, why
     )
 
 
-def _nothing(items: int, labels: int) -> Predictions:
-    return Predictions(np.zeros((items, labels)), np.full(items, -1), np.zeros(items))
+def _unchecked(known: int, spec: ModelLabels | EncoderLabels) -> str:
+    """Why confidence cannot be checked, if it cannot."""
+    if known >= spec.min_labelled:
+        return ""
+    return f"{known} labelled rows are too few to check it by (`min_labelled`: {spec.min_labelled})"
+
+
+def _nothing(items: int, labels: int, known: int, why: str) -> Predictions:
+    return Predictions(
+        np.zeros((items, labels)), np.full(items, -1), np.zeros(items), labelled=known, why=why
+    )
 
 
 class _Classifier(Protocol):

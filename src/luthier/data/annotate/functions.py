@@ -117,7 +117,7 @@ class FunctionReport:
         coverage: Share of rows it labels.
         overlap: Share of rows that it and another one label.
         conflict: Share of rows that it and another one label differently.
-        known: Rows that it labels and people labelled too.
+        known: Rows that it labels and that have a label by people or by their source too.
         accuracy: Share of these where they say the same; None if there are none.
     """
 
@@ -146,6 +146,7 @@ def apply(
     seed: int,
     vectors: Vectors | None = None,
     answer: Generate | None = None,
+    silent: dict[int, str] | None = None,
 ) -> Matrix:
     """Let all functions vote on all items.
 
@@ -160,6 +161,7 @@ def apply(
         seed: Of folds.
         vectors: Of the items, where an encoder is asked for.
         answer: The model, where one is asked for.
+        silent: Gets, by column, why a model or a classifier abstains on all items.
 
     Returns:
         [items, functions] of label numbers, -1 to abstain.
@@ -178,16 +180,13 @@ def apply(
                 case PythonFunction():
                     called = load_function(spec.function, base)
                     rules[column] = _called(called, name, names, ledger)
-                case ModelFunction():
-                    if answer is None:
-                        raise ConfigError("no model was given to label with", where=name)
-                    found = by_model(items, known, names, spec, answer, seed, ledger, progress)
+                case ModelFunction() | EncoderFunction():
+                    found = _predicted(
+                        spec, name, items, names, known, vectors, answer, seed, ledger, progress
+                    )
                     votes[:, column] = sure(found, spec)
-                case EncoderFunction():
-                    if vectors is None:
-                        raise ConfigError("no encoder was given to label with", where=name)
-                    found = by_encoder(vectors, known, len(names), spec, seed)
-                    votes[:, column] = sure(found, spec)
+                    if found.why and silent is not None:
+                        silent[column] = found.why
                 case _:
                     assert_never(spec)
             task.advance(note=name)
@@ -196,9 +195,31 @@ def apply(
     return votes
 
 
+def _predicted(
+    spec: ModelFunction | EncoderFunction,
+    name: str,
+    items: Collection[Item],
+    names: Sequence[str],
+    known: Whole,
+    vectors: Vectors | None,
+    answer: Generate | None,
+    seed: int,
+    ledger: Ledger,
+    progress: Progress,
+) -> Predictions:
+    """What a model or a classifier makes of all items."""
+    if isinstance(spec, ModelFunction):
+        if answer is None:
+            raise ConfigError("no model was given to label with", where=name)
+        return by_model(items, known, names, spec, answer, seed, ledger, progress)
+    if vectors is None:
+        raise ConfigError("no encoder was given to label with", where=name)
+    return by_encoder(vectors, known, len(names), spec, seed)
+
+
 def sure(found: Predictions, spec: ModelLabels | EncoderLabels) -> Whole:
     """Numbers of the labels that are sure enough, -1 for the others."""
-    if found.labelled < spec.min_labelled:
+    if found.why:
         return np.full(len(found.best), ABSTAIN)
     return np.where(found.confidence >= spec.min_confidence, found.best, ABSTAIN)
 

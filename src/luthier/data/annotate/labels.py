@@ -11,15 +11,16 @@ import dataclasses
 import datetime as dt
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from luthier.core.errors import StoreError
 from luthier.core.columns import schema_of
-from luthier.core.records import read_table
+from luthier.core.errors import StoreError
+from luthier.core.ledger import FILE_NAME as LEDGER, Entry
+from luthier.core.records import read_table, write_table
 
 FILE_NAME = "labels.parquet"
 Votes = dict[str, dict[str, str]]
@@ -99,6 +100,35 @@ def save_labels(path: Path, labels: Sequence[Label]) -> int:
     return len(new)
 
 
+def note_import(labels: Path, entries: Sequence[Entry]) -> Path:
+    """Add lines to the ledger beside the labels: what an import refused or changed.
+
+    Lines that stand there already are not added again, so that a file may be imported twice.
+
+    Args:
+        labels: The file of labels.
+        entries: Of the import's ledger.
+
+    Returns:
+        The ledger's file.
+
+    Raises:
+        StoreError: The ledger is damaged, or the disk refuses.
+    """
+    path = labels.with_name(LEDGER)
+    with _locked(labels):
+        before = read_table(path, Entry) if path.exists() else []
+        found = list(dict.fromkeys([*before, *entries]))
+        if len(found) > len(before):
+            draft = path.with_suffix(".draft")
+            try:
+                write_table(draft, found, Entry)
+                os.replace(draft, path)
+            except OSError as error:
+                raise StoreError(f"cannot save: {error.strerror}", where=str(path)) from error
+    return path
+
+
 def save_label(path: Path, label: Label) -> bool:
     """Add one label, as a web page does; False if its annotator had said the same before.
 
@@ -119,6 +149,29 @@ def current(labels: Iterable[Label]) -> dict[tuple[str, str], Label]:
         if key not in latest or latest[key].at <= one.at:
             latest[key] = one
     return latest
+
+
+def in_scheme(labels: Iterable[Label], names: Collection[str]) -> tuple[list[Label], list[Label]]:
+    """The labels that count, and those that are set aside: the scheme no longer has them.
+
+    What an annotator said of a row counts as a whole: if the latest label is no longer in the
+    scheme, an earlier one doesn't count again, and the row is open to that annotator.
+
+    Args:
+        labels: Saved labels.
+        names: The scheme's labels.
+
+    Returns:
+        Labels in the order they came, and for each row and annotator the one set aside.
+    """
+    saved = list(labels)
+    aside = {k: one for k, one in current(saved).items() if one.label and one.label not in names}
+    counted = [
+        one
+        for one in saved
+        if (one.row_id, one.annotator) not in aside and (not one.label or one.label in names)
+    ]
+    return counted, list(aside.values())
 
 
 def votes_of(labels: Iterable[Label], without: str = "") -> Votes:

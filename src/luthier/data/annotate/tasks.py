@@ -10,7 +10,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, assert_never
 
@@ -62,7 +62,7 @@ def open_tasks(
 
     Args:
         items: What to label; those that their source labelled are left out.
-        labels: What was said before.
+        labels: What was said before; those of another scheme left out (``labels.in_scheme``).
         annotators: Names, each once.
         overlap: How many labels each row is to get.
         seed: Another seed, another assignment.
@@ -159,7 +159,13 @@ def export_tasks(
 
 
 def import_tasks(
-    path: Path, items: Iterable[Item], scheme: Scheme, ledger: Ledger, *, annotator: str = ""
+    path: Path,
+    items: Iterable[Item],
+    scheme: Scheme,
+    ledger: Ledger,
+    *,
+    annotator: str = "",
+    annotators: Collection[str] | None = None,
 ) -> Imported:
     """Read a file back, however much of it is filled in.
 
@@ -168,8 +174,9 @@ def import_tasks(
         items: The rows that may be labelled.
         scheme: The labels that may be given; a difference in case or white space is mended.
         ledger: Gets a line for each answer that cannot be used: unknown row, changed text, unknown
-            label, several labels, the same row twice.
+            label, several labels, the same row twice, an unknown annotator.
         annotator: Whose labels these are, if the file doesn't say or says it wrongly.
+        annotators: Who may label; answers of others are refused. Anybody if None.
 
     Returns:
         The usable labels; rows = labels + open + refused.
@@ -185,7 +192,7 @@ def import_tasks(
     for one in _read(path):
         rows += 1
         who = annotator or one.annotator
-        if problem := _problem(one, who, known, spelled, taken):
+        if problem := _problem(one, who, known, spelled, taken, annotators):
             ledger.refuse(problem[0], one.origin, problem[1])
             refused += 1
         elif not one.label and not one.skipped:
@@ -207,6 +214,7 @@ def _problem(
     known: dict[str, Item],
     spelled: dict[str, str],
     taken: dict[tuple[str, str], Label],
+    annotators: Collection[str] | None,
 ) -> tuple[str, str] | None:
     """Why an answer cannot be used, if it cannot: (reason, detail)."""
     if one.problem:
@@ -217,9 +225,13 @@ def _problem(
         return "changed text", one.text
     if one.label and _folded(one.label) not in spelled:
         return "unknown label", one.label
-    if (one.label or one.skipped) and not re.match(NAME, who):
+    if not one.label and not one.skipped:
+        return None
+    if not who:
+        return "no annotator named", one.row_id
+    if not re.match(NAME, who) or (annotators is not None and who not in annotators):
         return "unknown annotator", who
-    if (one.label or one.skipped) and (one.row_id, who) in taken:
+    if (one.row_id, who) in taken:
         return "row comes twice", one.row_id
     return None
 

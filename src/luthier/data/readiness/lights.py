@@ -205,16 +205,23 @@ def agreement(annotated: Mapping[str, Any] | None) -> Light:
     Args:
         annotated: ``annotate.json`` of the annotate stage, or None.
     """
-    told = (annotated or {}).get("people", {}).get("agreement") or []
-    alphas = [one["value"] for one in told if "alpha" in str(one.get("name", "")).lower()]
-    alpha = next((a for a in alphas if a is not None), None)
+    told = (annotated or {}).get("agreement") or {}
+    alpha = told.get("Krippendorff's alpha", {}).get("value")
     if alpha is None:
-        return Light("label agreement", "grey", "no row was labelled by several annotators")
+        return Light(
+            "label agreement",
+            "grey",
+            "no row was labelled by several annotators",
+            "With `data.annotate.people.overlap` at 2 or more, agreement can be told.",
+        )
     return Light(
         "label agreement",
         "green" if alpha >= 0.8 else "yellow" if alpha >= 0.667 else "red",
         f"Krippendorff's alpha is {alpha:.2f}",
-        "" if alpha >= 0.8 else "Sharpen the guidelines and adjudicate the disagreements.",
+        ""
+        if alpha >= 0.8
+        else "Sharpen `data.annotate.guidelines`; `luthier data tasks export --adjudicate` has the "
+        "disagreements decided.",
         {"agreement": told},
     )
 
