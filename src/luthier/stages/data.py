@@ -332,12 +332,14 @@ def readiness(work: Work) -> None:
             needs=needs,
             earlier=earlier,
             seed=seed,
+            name=work.project.name,
         )
 
     inputs = {
         "rows": rows,
         "texts": texts,
         "readiness": digest_readiness(spec, work.base),
+        "name": work.project.name,
         "model": work.made["model"],
         "max_length": limit,
         "encoder": work.encoder_digest(),

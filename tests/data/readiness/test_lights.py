@@ -51,13 +51,15 @@ JUDGED: list[tuple[str, Light, str]] = [
     ("one of fifty does not", lights.lengths([21] + [20] * 49, 20, 99), "yellow"),
     ("one of ten does not", lights.lengths([21] + [20] * 9, 20, 99), "red"),
     ("no rows", lights.lengths([], 20, 99), "grey"),
-    ("none missing", lights.missing({"repeated row": 50}, 50), "green"),
-    ("some missing", lights.missing({"empty answer": 5}, 95), "yellow"),
-    ("many missing", lights.missing({"missing value filled": 20}, 80), "red"),
-    ("nothing collected", lights.missing({}, 0), "green"),
+    ("none missing", lights.missing({"repeated row": 50}, {}, 50), "green"),
+    ("some missing", lights.missing({"empty answer": 5}, {}, 95), "yellow"),
+    ("many missing", lights.missing({"missing value filled": 20}, {}, 80), "red"),
+    ("nothing collected", lights.missing({}, {}, 0), "green"),
     ("few duplicates", lights.duplicates(1, 3, 100), "green"),
     ("duplicates", lights.duplicates(3, 2, 100), "yellow"),
     ("mostly duplicates", lights.duplicates(0, 30, 100), "red"),
+    ("splitting left out many", lights.duplicates(0, 0, 193, by_splitting=68), "yellow"),
+    ("cleaning left out many", lights.duplicates(0, 0, 193, by_cleaning=68), "green"),
     ("no text", lights.duplicates(0, 0, 0), "green"),
     ("one language", lights.languages({"en": 99, "de": 1}), "green"),
     ("some in another", lights.languages({"en": 90, "de": 10}), "yellow"),
@@ -96,9 +98,17 @@ SAID: list[tuple[Callable[[], Light], Sequence[str]]] = [
     (lambda: lights.balance(rows(often=6, seldom=2)), ["often", "3.0 times", "seldom"]),
     (lambda: lights.rare(rows(a=3, b=20)), ["1 of 2 classes", "fewer than 10"]),
     (lambda: lights.lengths([5, 7, 900], 512, 1024), ["1 of 3", "512", "900"]),
-    (lambda: lights.missing({"empty answer": 2}, 8), ["missing: 2", "hundred rows: 20.0"]),
-    (lambda: lights.missing({"missing value filled": 2}, 8), ["25.0; filled: 2"]),
+    (
+        lambda: lights.missing({"empty answer": 2}, {"answer": 2}, 8),
+        ["missing: 2", "hundred rows: 20.0", "in: answer 2"],
+    ),
+    (lambda: lights.items([]), ["no test item"]),
+    (lambda: lights.missing({"missing value filled": 2}, {}, 8), ["25.0; filled: 2"]),
     (lambda: lights.duplicates(1, 2, 10), ["word for word: 1", "nearly: 2", "30.0%"]),
+    (
+        lambda: lights.duplicates(0, 0, 193, by_splitting=68, by_cleaning=5),
+        ["by splitting 68, by cleaning 5", "26.1% repeat"],
+    ),
     (lambda: lights.languages({"de": 1, "en": 3}), ["75.0%", "'en'", "languages found: 2"]),
     (lambda: lights.personal({"email": 1, "iban": 0, "phone": 2}), ["1 email, 2 phone"]),
     (lambda: lights.agreement(alpha(0.7)), ["0.70"]),
@@ -124,7 +134,7 @@ def test_lengths_tell_their_spread() -> None:
 
 def test_other_refusals_are_no_missing_values() -> None:
     told = {"missing value": 1, "empty text": 2, "not UTF-8": 40}
-    assert lights.missing(told, 100).facts["reasons"] == {"missing value": 1, "empty text": 2}
+    assert lights.missing(told, {}, 100).facts["reasons"] == {"missing value": 1, "empty text": 2}
 
 
 def test_a_row_says_all_its_turns_and_a_document_its_text() -> None:

@@ -43,6 +43,13 @@ class Tags(HTMLParser):
         self.texts.append(data)
 
 
+def test_the_page_names_its_project(tmp_path: Path) -> None:
+    write_page(tmp_path / "page.html", [], {}, EVIL)
+    shown = Tags((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert f"{EVIL}: data readiness" in shown.texts
+    assert "script" not in shown.seen
+
+
 def page(tmp_path: Path, *lights: Light, **counts: int) -> str:
     write_page(tmp_path / "page.html", lights, counts)
     return (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -124,6 +124,7 @@ def judge(world: World, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         needs=Needs(lambda _: world.tokens, 64, 128, encode),
         earlier={"collect": folder / "texts", "annotate": folder / "annotate"},
         seed=0,
+        name="shop",
     )
     told = json.loads((folder / "out" / "readiness.json").read_text(), parse_constant=pytest.fail)
     return summary, {light["name"]: light for light in told["lights"]}
@@ -140,7 +141,7 @@ GREY = {"representation", "label agreement"}  # nobody is named, nobody labelled
 
 def test_a_sound_data_set_is_green(good: dict[str, str]) -> None:
     assert {name for name, colour in good.items() if colour != "green"} == GREY
-    assert len(good) == 15
+    assert len(good) == 16
 
 
 def small(w: World) -> None:
@@ -161,7 +162,16 @@ def long_rows(w: World) -> None:
 
 def holes(w: World) -> None:
     for i in range(150):
-        w.ledger.refuse("missing value", f"a.csv:{i}")
+        w.ledger.refuse("missing value", f"a.csv:{i}", "price")
+
+
+def two_minds(w: World) -> None:
+    again = [w.rows[0], w.rows[1], w.rows[2]]
+    w.rows += [
+        dataclasses.replace(r, id=f"{r.id}~", label="delivery",
+                            messages=(r.messages[0], Message("assistant", "delivery")))
+        for r in again
+    ]  # fmt: skip
 
 
 def copies(w: World) -> None:
@@ -215,6 +225,7 @@ SPOILT: list[tuple[Callable[[World], None], dict[str, str]]] = [
     (long_rows, {"lengths": "red"}),
     (holes, {"missing values": "red"}),
     (copies, {"duplicates": "red"}),
+    (two_minds, {"contradictory labels": "yellow"}),
     (german, {"languages": "red", "diversity": "red", "domain relevance": "red"}),
     (personal, {"personal data": "red"}),
     (threats, {"harmful content": "red"}),
@@ -244,7 +255,7 @@ def test_what_is_spoilt_turns_its_light_and_no_other(
 def test_nothing_at_all_is_judged_and_not_a_crash(tmp_path: Path) -> None:
     world = World([], [], ReadinessSpec(), Ledger())
     summary, lights = judge(world, tmp_path)
-    assert len(lights) == 15
+    assert len(lights) == 16
     assert summary["colours"]["red"] == 2
     assert {lights[n]["colour"] for n in ("lengths", "diversity", "domain relevance")} == {"grey"}
 

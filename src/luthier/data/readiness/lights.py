@@ -61,9 +61,11 @@ def items(test: Sequence[Example], minimum: int = 100) -> Light:
     return Light(
         "test items",
         "green" if count >= minimum else "yellow" if count else "red",
-        f"{count:,} test items: a share is known to about ±{half_width:.2f}",
+        f"{count:,} test items: a share is known to about ±{half_width:.2f}"
+        if count
+        else "there is no test item: nothing can be told of the model's answers",
         "" if count >= minimum else "Add rows, or raise `data.split.test`.",
-        {"test": count, "half_width_95": round(half_width, 4)},
+        {"test": count, "half_width_95": round(half_width, 4) if count else None},
     )
 
 
@@ -130,11 +132,12 @@ def lengths(tokens: Sequence[int], limit: int, context: int) -> Light:
     )  # fmt: skip
 
 
-def missing(reasons: Mapping[str, int], rows: int) -> Light:
+def missing(reasons: Mapping[str, int], columns: Mapping[str, int], rows: int) -> Light:
     """How many values were missing where rows were collected.
 
     Args:
         reasons: Counts of the collect stage's ledger, refused and changed.
+        columns: In which columns values were missing, the most frequent first.
         rows: Rows and documents it passed on.
     """
     found = {r: n for r, n in reasons.items() if "missing" in r or r.startswith("empty")}
@@ -146,26 +149,48 @@ def missing(reasons: Mapping[str, int], rows: int) -> Light:
         if untreated
         else "All are dealt with as `missing` of the source says; is the column worth keeping?"
     )
-    said = f" (for each hundred rows: {100 * share:.1f}; filled: {filled:,})" if total else ""
+    where = ", ".join(f"{column} {n:,}" for column, n in list(columns.items())[:5])
+    told = f" (for each hundred rows: {100 * share:.1f}; filled: {filled:,}), in: {where}"
     return Light(
         "missing values",
         worst(share, 0.01, 0.2),
-        f"values that were missing: {total:,}{said}",
+        f"values that were missing: {total:,}{told if total else ''}",
         "" if share < 0.01 else mend,
-        {"reasons": found},
+        {"reasons": found, "columns": dict(columns)},
     )
 
 
-def duplicates(exact: int, near: int, rows: int) -> Light:
-    """How many texts say what an earlier one says."""
-    share = (exact + near) / max(rows, 1)
+def duplicates(
+    exact: int, near: int, rows: int, *, by_cleaning: int = 0, by_splitting: int = 0
+) -> Light:
+    """How many texts say what an earlier one says.
+
+    What cleaning left out was left out as the settings ask, and is only told. What splitting left
+    out counts like what is left: nobody asked for it.
+
+    Args:
+        exact: Texts that repeat another word for word.
+        near: And nearly.
+        rows: Texts that were compared.
+        by_cleaning: Rows that cleaning refused as repetitions.
+        by_splitting: And splitting.
+    """
+    share = (exact + near + by_splitting) / max(rows + by_splitting, 1)
+    before = [f"splitting {by_splitting:,}"] if by_splitting else []
+    before += [f"cleaning {by_cleaning:,}"] if by_cleaning else []
     return Light(
         "duplicates",
         worst(share, 0.05, 0.3),
-        f"texts that repeat another word for word: {exact:,}, nearly: {near:,} ({share:.1%})",
-        "" if share < 0.05 else "`data.clean.exact_duplicates` and `near_duplicates` remove them.",
-        {"exact": exact, "near": near, "texts": rows},
-    )
+        f"texts that repeat another word for word: {exact:,}, nearly: {near:,}"
+        + (f"; left out before by {', by '.join(before)}" if before else "")
+        + f" ({share:.1%} repeat another)",
+        ""
+        if share < 0.05
+        else "`data.clean.exact_duplicates: {}` leaves out what is said word for word, "
+        "`data.clean.near_duplicates: {judges: all}` what is nearly said; by hand: the source.",
+        {"exact": exact, "near": near, "texts": rows, "left_out_by_cleaning": by_cleaning,
+         "left_out_by_splitting": by_splitting},
+    )  # fmt: skip
 
 
 def languages(counts: Mapping[str, int]) -> Light:

@@ -33,14 +33,18 @@ svg line { stroke: #dc2626; stroke-width: 1.5 }
 _MOST_ROWS = 20
 
 
-def write_page(path: Path, lights: Sequence[Light], counts: Mapping[str, int]) -> None:
+def write_page(
+    path: Path, lights: Sequence[Light], counts: Mapping[str, int], name: str = ""
+) -> None:
     """Write the page.
 
     Args:
         path: Where.
         lights: What was judged, in order.
         counts: Documents and rows by side.
+        name: Of the project.
     """
+    title = escape(f"{name}: data readiness" if name else "Data readiness")
     said = ", ".join(f"{n:,} {name}" for name, n in counts.items())
     tally = "".join(
         f'<span class="{colour}">{sum(one.colour == colour for one in lights)} {colour}</span>'
@@ -51,8 +55,8 @@ def write_page(path: Path, lights: Sequence[Light], counts: Mapping[str, int]) -
         path,
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Data readiness</title><style>{_STYLE}</style>"
-        f'<h1>Data readiness</h1><p class="counts">{escape(said)}</p>'
+        f"<title>{title}</title><style>{_STYLE}</style>"
+        f'<h1>{title}</h1><p class="counts">{escape(said)}</p>'
         f'<div class="tally">{tally}</div>{body}</html>\n',
     )
 

@@ -20,17 +20,17 @@ from luthier.core.ledger import FILE_NAME as LEDGER, read_ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, iterate_table, read_table
 from luthier.core.spec import Spec, digest_of
-from luthier.data.duplicates import DuplicatesSpec, survivors
 from luthier.data.readiness import lights
 from luthier.data.readiness.diversity import distinct_n, vendi_score
 from luthier.data.readiness.domain import cross_entropy_difference
 from luthier.data.readiness.lights import Light, said_by
 from luthier.data.readiness.page import write_page
+from luthier.data.readiness.repeats import contradictions, duplicates
 
 if TYPE_CHECKING:
     from luthier.models.encode import Vectors
 
-READINESS_VERSION = 3
+READINESS_VERSION = 4
 FOLDS = 5  # for suspect labels; classes with fewer rows are not judged
 _LANGUAGE_CHARS = 40
 
@@ -95,6 +95,7 @@ def readiness(
     needs: Needs,
     earlier: Mapping[str, Path],
     seed: int,
+    name: str = "",
 ) -> dict[str, Any]:
     """Judge the prepared data.
 
@@ -108,6 +109,7 @@ def readiness(
         needs: Tokens, limits and vectors.
         earlier: Folders of the stages before by name, for their ledgers and reports.
         seed: Decides the samples.
+        name: Of the project, for the page.
 
     Returns:
         The lights by name, and how many of each colour, as plain JSON.
@@ -121,7 +123,7 @@ def readiness(
     documents = [said_by(document) for batch in tables for document in batch]
     found: list[Light] = []
     steps = _steps(spec, examples, documents, base, needs, earlier, seed)
-    with progress.task("Judging the data", 15) as task:
+    with progress.task("Judging the data", 16) as task:
         for light in steps:
             found.append(light)
             task.advance(note=light.name)
@@ -129,7 +131,7 @@ def readiness(
     (folder / "readiness.json").write_text(
         json.dumps({"lights": plain}, indent=2, ensure_ascii=False, allow_nan=False), "utf-8"
     )
-    write_page(folder / "readiness.html", found, _counts(examples, documents))
+    write_page(folder / "readiness.html", found, _counts(examples, documents), name)
     return {
         "colours": dict(Counter(light.colour for light in found)),
         "lights": {
@@ -160,7 +162,9 @@ def _steps(
     yield lights.lengths(counted, needs.max_length, needs.context_length)
     yield lights.missing(*_missing(earlier))
     own = [e for e in examples if not e.parent]
-    yield _duplicates(_texts(own, documents, spec))
+    looked = _sample(own, spec.max_texts)
+    yield duplicates(looked, documents[: spec.max_texts - len(looked)], earlier)
+    yield contradictions(own)
     said = list(dict.fromkeys(_texts(examples, documents, spec)))
     yield _languages(said)
     yield _personal(said)
@@ -185,25 +189,22 @@ def _texts(rows: Sequence[Example], documents: Sequence[str], spec: ReadinessSpe
     return said + list(documents[: spec.max_texts - len(said)])
 
 
-def _missing(earlier: Mapping[str, Path]) -> tuple[dict[str, int], int]:
+def _missing(earlier: Mapping[str, Path]) -> tuple[dict[str, int], dict[str, int], int]:
+    """What the collect stage's ledger says of missing values: by reason, by column; and rows."""
     reasons: Counter[str] = Counter()
+    columns: Counter[str] = Counter()
     folder = earlier["collect"]
     if (folder / LEDGER).is_file():
-        ledger = read_ledger(folder)
-        reasons.update(ledger.reasons())
-        reasons.update(ledger.reasons("changed"))
+        for entry in read_ledger(folder).entries:
+            reasons[entry.reason] += 1
+            if "missing" in entry.reason:
+                columns[entry.detail.partition(":")[0]] += 1
+            elif entry.reason.startswith("empty "):
+                columns[entry.reason.removeprefix("empty ")] += 1
     rows = sum(
         pq.read_metadata(folder / name).num_rows for name in ("documents.parquet", "rows.parquet")
     )
-    return dict(reasons), rows
-
-
-def _duplicates(texts: Sequence[str]) -> Light:
-    plain = [" ".join(t.split()).casefold() for t in texts]
-    different = list(dict.fromkeys(plain))
-    standing = survivors(different, DuplicatesSpec())
-    near = sum(index != twin for index, twin in enumerate(standing))
-    return lights.duplicates(len(plain) - len(different), near, len(plain))
+    return dict(reasons), dict(columns.most_common()), rows
 
 
 def _languages(texts: Sequence[str]) -> Light:
@@ -249,7 +250,8 @@ def _content(texts: Sequence[str]) -> Iterator[Light]:
         "no group of people is named often enough to compare"
         if not groups
         else "; ".join(f"{one['attribute']}: {one['said']}" for one in groups),
-        "Look at the words beside each group in the page; add texts about those left out."
+        "Look at the words beside each group in the page; add texts about those left out: "
+        "`data.sources`, or `data.synthesize` with a `grid` that names them."
         if uneven
         else "",
         {"attributes": groups},
@@ -332,15 +334,18 @@ def _relevance(
         said += f"; {outside:.1%} are more like general language than like the domain"
         near = -difference
     facts["farthest"] = [
-        {"origin": sample[i].origin, "text": said_by(sample[i])[:200]} for i in np.argsort(near)[:8]
-    ]
+        {"origin": sample[i].origin, "question": sample[i].question[:200],
+         "answer": sample[i].answer[:200]}
+        for i in np.argsort(near)[:8]
+    ]  # fmt: skip
     return Light(
         "domain relevance",
         lights.worst(outside, 0.1, 0.5),
         said,
         ""
         if outside < 0.1
-        else "Read the farthest rows in the page; leave out sources that do not belong.",
+        else "Read the farthest rows in the page; leave out what does not belong in "
+        "`data.sources`, or name texts of the whole domain: `data.readiness.domain`.",
         facts,
     )
 
