@@ -17,10 +17,14 @@ from luthier.core.progress import Quiet
 from luthier.core.records import Example, Message, read_table, write_table
 from luthier.data.augment.adversarial import AdversarialAugmenter
 from luthier.data.augment.augment import AugmentSpec, augment
+from luthier.data.augment.back_translation import BackTranslationAugmenter, ModelEngine
 from luthier.data.augment.characters import CharactersAugmenter
 from luthier.data.augment.embeddings import EmbeddingsAugmenter
+from luthier.data.augment.sentences import SentencesAugmenter
+from luthier.data.augment.synonyms import SynonymsAugmenter
 from luthier.data.augment.words import WordsAugmenter
 from luthier.data.split import lock
+from luthier.models.generate import Reply, Sampling
 
 NOISE = (CharactersAugmenter(), WordsAugmenter(), EmbeddingsAugmenter(min_word_similarity=0.3))
 SPEC = AugmentSpec(augmenters=NOISE, per_row=3, min_similarity=0.5)
@@ -71,8 +75,24 @@ def test_seed_decides_everything(tmp_path: Path, rows: list[Example], encode: An
     assert first == again != other
 
 
+class Echo:
+    """A translator that says the same with one more word."""
+
+    def generate(self, conversations: Any, sampling: Sampling) -> list[Reply]:
+        return [Reply(f"{c[-1].content} indeed", 1, 1, 0.0, "stop") for c in conversations]
+
+
+ALL: tuple[Any, ...] = (
+    *NOISE,
+    SentencesAugmenter(drop_unlabelled=True),
+    SynonymsAugmenter(path="../th.dat", mutual=False, min_word_similarity=-1.0),
+    BackTranslationAugmenter(engine=ModelEngine(prompt="{language} {text}")),
+    AdversarialAugmenter(method="deepwordbug", min_similarity=0.2, folds=2),
+)
 TEXTS = st.lists(
-    st.sampled_from(["send", "the", "money", "please", "5", "`x y`", "song.", "not", "Account"]),
+    st.sampled_from(
+        ["send", "the", "money", "please", "5", "`x y`", "song.", "not", "Account", "three cats?"]
+    ),
     max_size=8,
 ).map(" ".join)
 
@@ -95,7 +115,7 @@ TEXTS = st.lists(
 )
 def test_the_books_balance(
     told: list[tuple[str, str, Any]], below: int | None, max_rows: int | None, encode: Any,
-    tmp_path_factory: pytest.TempPathFactory,
+    classify: Any, tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
     rows = [
         Example(f"r{n}", (Message("user", f"row {n} {text}"), Message("assistant", label or "a")),
@@ -104,8 +124,14 @@ def test_the_books_balance(
     ]  # fmt: skip
     if below is None and not any(row.side == "train" for row in rows):
         rows = [dataclasses.replace(row, side="train") for row in rows]
-    spec = AugmentSpec(augmenters=NOISE[:2], min_similarity=0.2, below=below, max_rows=max_rows)
-    found, summary = _run(tmp_path_factory.mktemp("p"), rows, spec, encode)
+    spec = AugmentSpec(augmenters=ALL, min_similarity=0.2, below=below, max_rows=max_rows)
+    folder = tmp_path_factory.mktemp("p")
+    (folder.parent / "th.dat").write_text("UTF-8\nmoney|1\n(noun)|cash\nsong|1\n(noun)|tune\n")
+    answer: Any = Echo()
+    found, summary = _run(
+        folder, rows, spec, encode, answer=answer, classify=classify, learn=lambda taught: classify
+    )
+    assert [one["kind"] for one in summary["augmenters"]] == [one.kind for one in ALL]
     assert lock(found) == lock(rows)
     assert [r for r in found if r.side != "train"] == [r for r in rows if r.side != "train"]
     assert max_rows is None or summary["kept"] <= max_rows
@@ -131,7 +157,7 @@ def test_rare_and_named_labels(tmp_path: Path, rows: list[Example], encode: Any)
 def test_rows_like_a_test_question_are_refused(tmp_path: Path, encode: Any) -> None:
     def row(name: str, text: str, side: Any) -> Example:
         messages = (Message("user", text), Message("assistant", "a"))
-        return Example(name, messages, name, name, "row", side=side)
+        return Example(name, messages, name, name, "row", side=side, label="a")
 
     text = (
         "bring all old letters from aunt emma back home before winter comes again because two of "
@@ -209,3 +235,25 @@ def test_conversations_change_in_their_last_question_alone(tmp_path: Path, encod
 def test_nothing_to_augment_is_told(tmp_path: Path, rows: list[Example], encode: Any) -> None:
     with pytest.raises(DataError, match="no training row to augment"):
         _run(tmp_path, [r for r in rows if r.side == "test"], SPEC, encode)
+
+
+def test_rows_without_a_label_are_checked_too(tmp_path: Path, encode: Any) -> None:
+    text = "He kept 9 files. He sat down. How many files has he left?"
+    row = Example("r", (Message("user", text), Message("assistant", "9")), "f", "g", "row",
+                  side="train")  # fmt: skip
+
+    class Forgetful:
+        """A translator that loses the question."""
+
+        def generate(self, conversations: Any, sampling: Sampling) -> list[Reply]:
+            return [
+                Reply(c[-1].content.split("How")[0].strip(), 1, 1, 0.0, "stop")
+                for c in conversations
+            ]
+
+    back = BackTranslationAugmenter(engine=ModelEngine(prompt="{language} {text}", temperature=0))
+    spec = AugmentSpec(augmenters=(back,), min_similarity=-1.0)
+    answer: Any = Forgetful()
+    found, told = _run(tmp_path, [row], spec, encode, answer=answer)
+    assert found == [row]
+    assert told["reasons"] == {"question not kept": 1}

@@ -23,7 +23,7 @@ KINDS: list[dict[str, Any]] = [
     {"kind": "characters", "rate": 0.5},
     {"kind": "words", "edits": ("swap", "delete", "split", "merge"), "rate": 0.3},
     {"kind": "sentences"},
-    {"kind": "synonyms", "path": "th.dat", "rate": 1.0},
+    {"kind": "synonyms", "path": "th.dat", "rate": 1.0, "mutual": False, "min_word_similarity": -1},
     {"kind": "embeddings", "min_word_similarity": -1.0, "rate": 0.5},
     {"kind": "adversarial", "method": "deepwordbug", "min_similarity": -1.0},
     {"kind": "adversarial", "min_similarity": -1.0, "min_word_similarity": -1.0},

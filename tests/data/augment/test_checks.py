@@ -44,8 +44,8 @@ def test_content() -> None:
     parent = Example("p", messages, "f", "g", "row")
     texts = ["please send 5 to `X`", "send 6 to `X`", "Send 5 to `X`!", "pay 5 to `X`"]
     made = [_made(parent, text, n) for n, text in enumerate(texts)]
-    assert check_content(made, ()) == {"p~1": CONTENT, "p~2": SAME}
-    assert check_content(made, {"send"}) == {
+    assert check_content(made, lambda row: ()) == {"p~1": CONTENT, "p~2": SAME}
+    assert check_content(made, lambda row: {"send"}) == {
         "p~1": CONTENT, "p~2": CONTENT, "p~3": CONTENT,
     }  # fmt: skip
 

@@ -16,7 +16,7 @@ from luthier.data.augment._morphology import Ending, guess_parts, inflected, lem
         ("carry", "ed", "carried"), ("play", "ed", "played"), ("go", "ed", ""),
         ("move", "ing", "moving"), ("stop", "ing", "stopping"), ("see", "ing", "seeing"),
         ("lie", "ing", "lying"), ("open", "ing", "opening"), ("fix", "ing", "fixing"),
-        ("book", "", "book"),
+        ("book", "", "book"), ("permit", "ed", "permitted"),
     ],
 )  # fmt: skip
 def test_forms(lemma: str, ending: Ending, form: str) -> None:

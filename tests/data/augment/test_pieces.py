@@ -29,6 +29,8 @@ from luthier.data.augment._pieces import (
         ("call os.path.join, my_name and f() in a/b", ["os.path.join", "my_name", "f()", "a/b"]),
         ("Ask John or NASA about iPads. Please", ["John", "NASA", "iPads"]),
         ("it's not what I don't want", ["not", "don't"]),
+        ("He ate one-half of the third, twice", ["one-half", "third", "twice"]),
+        ("Ask Mr. Sam or Dr. Day. Thanks", ["Mr", "Sam", "Dr", "Day"]),
         ("well-known words aren’t cut", ["aren’t"]),
     ],
 )  # fmt: skip
@@ -57,6 +59,8 @@ def test_the_pieces_are_the_text(text: str) -> None:
         ("do not pay", "don't pay", True),
         ("do not pay", "do pay", False),
         ("take a note", "take a not", False),
+        ("the second of two", "the last of two", False),
+        ("take a few", "take a few twice", False),
     ],
 )
 def test_key_content(old: str, new: str, kept: bool) -> None:

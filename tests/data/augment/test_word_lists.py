@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from luthier.data.augment._word_lists import NEGATIONS, STOP_WORDS, word_set
+from luthier.data.augment._word_lists import NEGATIONS, STOP_WORDS, common_words, word_set
 
 
 def test_lists_are_lower_case_words_that_do_not_meet() -> None:
@@ -11,3 +11,11 @@ def test_lists_are_lower_case_words_that_do_not_meet() -> None:
     assert {"the", "my", "please"} <= STOP_WORDS
     assert not NEGATIONS & STOP_WORDS
     assert all(w == w.lower() for w in NEGATIONS | STOP_WORDS)
+
+
+def test_common_words_are_common() -> None:
+    words = common_words()
+    assert 6_000 < len(words) < 8_000
+    assert {"week", "buy", "film", "large"} <= words
+    assert not {"hebdomad", "notecase", "xanthous", "s", "#"} & words
+    assert all(w.isalpha() and w.islower() and len(w) > 2 for w in words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from luthier.data.augment.words import WordsAugmenter, disturbed
 
 TEXT = "please send 5 dollars to the savings account"
@@ -42,3 +44,34 @@ def test_nothing_is_made_from_nothing() -> None:
 def test_seed_decides() -> None:
     spec = WordsAugmenter()
     assert disturbed(TEXT, spec, 3, 1) == disturbed(TEXT, spec, 3, 1) != disturbed(TEXT, spec, 3, 2)
+
+
+TWO = "we sold big red hats. please count my small blue socks."
+
+
+def test_swaps_stay_within_a_sentence() -> None:
+    made = disturbed(TWO, WordsAugmenter(edits=("swap",), rate=0.5), 20, 0)
+    assert len(made) == 20
+    for one in made:
+        first, second, _ = one.split(".")
+        assert sorted(first.split()) == ["big", "hats", "red", "sold", "we"]
+        assert len(second.split()) == 6
+
+
+def test_rows_without_a_label_are_disturbed_with_care() -> None:
+    text = "Ann sold the hats in a shop to really old men"
+    spec = WordsAugmenter(edits=("delete",), rate=0.9)
+    assert disturbed(text, spec, 1, 0, labelled=False) == ["Ann sold hats in shop to old men"]
+    for one in disturbed(text, WordsAugmenter(edits=("swap",)), 9, 0, labelled=False):
+        moved = [
+            i for i, (a, b) in enumerate(zip(text.split(), one.split(), strict=True)) if a != b
+        ]
+        assert len(moved) == 2
+        assert moved[1] == moved[0] + 1
+    assert disturbed("men fish", WordsAugmenter(edits=("delete",)), 1, 0, labelled=False) == []
+
+
+def test_swapping_in_long_texts_is_quick() -> None:
+    started = time.process_time()
+    assert disturbed("word other " * 20_000, WordsAugmenter(edits=("swap",)), 1, 0)
+    assert time.process_time() - started < 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, assert_never
 
@@ -15,6 +15,7 @@ from luthier.core.progress import Progress
 from luthier.core.records import Example
 from luthier.data.augment._labels import Classify, Learn, ScoredLabels
 from luthier.data.augment._neighbours import Encode, Neighbours, find_neighbours
+from luthier.data.augment._preserve import kept_in
 from luthier.data.augment._random import number_for
 from luthier.data.augment.adversarial import (
     AdversarialAugmenter,
@@ -28,7 +29,9 @@ from luthier.data.augment.embeddings import EmbeddingsAugmenter, with_neighbours
 from luthier.data.augment.sentences import SentencesAugmenter, reordered
 from luthier.data.augment.synonyms import (
     SynonymsAugmenter,
+    near_only,
     read_thesaurus,
+    usable_words,
     vocabulary,
     with_synonyms,
 )
@@ -65,6 +68,7 @@ class Workshop:
         training: All training rows.
         validation: All validation rows.
         learn: Trains a classifier like the user's on some rows, if there is one.
+        checked: Whether the encoder compares each candidate with its parent.
     """
 
     base: Path
@@ -80,6 +84,7 @@ class Workshop:
     training: Sequence[Example]
     validation: Sequence[Example]
     learn: Learn | None = None
+    checked: bool = True
 
 
 def make_candidates(
@@ -101,27 +106,49 @@ def make_candidates(
         ResourceError: A program, thesaurus or library is missing.
     """
     texts = [row.question for row in rows]
-    number, seed, keep = shop.per_row, shop.seed, shop.keep
+    number, seed = shop.per_row, shop.seed
+    asked = [(row.question, kept_in(row, shop.keep), bool(row.label)) for row in rows]
     match augmenter:
         case CharactersAugmenter():
-            return [misspelt(t, augmenter, number, seed, keep) for t in texts], {}
+            return [misspelt(t, augmenter, number, seed, keep) for t, keep, _ in asked], {}
         case WordsAugmenter():
-            return [disturbed(t, augmenter, number, seed, keep) for t in texts], {}
+            return [disturbed(t, augmenter, number, seed, keep, is_) for t, keep, is_ in asked], {}
         case SentencesAugmenter():
-            return [reordered(t, augmenter, number, seed, keep) for t in texts], {}
+            return [reordered(t, augmenter, number, seed, keep, is_) for t, keep, is_ in asked], {}
         case SynonymsAugmenter():
-            path = shop.base / augmenter.path
-            thesaurus = read_thesaurus(path, vocabulary(texts), augmenter.similar)
-            return [with_synonyms(t, augmenter, thesaurus, number, seed, keep) for t in texts], {}
+            replace = _replacing(augmenter, texts, shop)
+            return [replace(text=t, keep=keep) for t, keep, _ in asked], {}
         case EmbeddingsAugmenter():
             near = _neighbours(augmenter, texts, shop)
-            return [with_neighbours(t, augmenter, near, number, seed, keep) for t in texts], {}
+            made = [with_neighbours(t, augmenter, near, number, seed, k) for t, k, _ in asked]
+            return made, {}
         case BackTranslationAugmenter():
-            return back_translated(texts, augmenter, number, seed, shop.answer, keep), {}
+            return back_translated(texts, augmenter, number, seed, shop.answer, shop.keep), {}
         case AdversarialAugmenter():
             return _attacked(augmenter, rows, shop)
         case _:
             assert_never(augmenter)
+
+
+def _replacing(
+    spec: SynonymsAugmenter, texts: Sequence[str], shop: Workshop
+) -> Callable[..., list[str]]:
+    """``with_synonyms`` with all that it reads, but for the text and what stays of it."""
+    said = [text for row in shop.training for text in (row.question, row.answer)]
+    usable = usable_words(spec, shop.base, said)
+    own = vocabulary(texts)
+    thesaurus = read_thesaurus(shop.base / spec.path, own | usable, spec.similar)
+    if shop.checked:
+        thesaurus = near_only(thesaurus, own, usable, shop.encode, spec)
+    return functools.partial(
+        with_synonyms,
+        spec=spec,
+        thesaurus=thesaurus,
+        usable=usable,
+        number=shop.per_row,
+        seed=shop.seed,
+        checked=shop.checked,
+    )
 
 
 def scorer(answer: Generate | None, shop_rows: Sequence[Example], prompt: str) -> ScoredLabels:

@@ -49,12 +49,17 @@ Judge = Callable[[Sequence[Made], Vectors], list[str]]
 """The labels of made rows, whose vectors are given."""
 
 
-def check_content(made: Sequence[Made], keep: Collection[str]) -> Verdicts:
-    """Refuse rows that lost numbers, code, quotes or names, and rows that only look new."""
+def check_content(made: Sequence[Made], kept: Callable[[Example], Collection[str]]) -> Verdicts:
+    """Refuse rows that lost numbers, code, quotes or names, and rows that only look new.
+
+    Args:
+        made: Candidates.
+        kept: Further words that stay in a parent, in lower case.
+    """
     found: Verdicts = {}
     for one in made:
         old, new = one.parent.question, one.row.question
-        if not keeps_content(old, new, keep):
+        if not keeps_content(old, new, kept(one.parent)):
             found[one.row.id] = CONTENT
         elif words(old) == words(new):
             found[one.row.id] = SAME

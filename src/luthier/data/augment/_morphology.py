@@ -34,6 +34,11 @@ IRREGULAR_PLURAL = word_set(
 )
 """Nouns whose plural does not end in -s, or that have none."""
 
+_DOUBLING = word_set(
+    "admit allot begin commit compel control defer deter dispel emit equip excel expel forget "
+    "infer occur omit patrol permit prefer propel rebel recur refer regret remit repel submit "
+    "transfer transmit"
+)
 _DETERMINERS = word_set(
     "a an the my your his her its our their this that these those some any each every no what "
     "which whose another all both"
@@ -135,7 +140,9 @@ def _ends_in_consonant_y(lemma: str) -> bool:
 
 
 def _doubled(lemma: str) -> str:
-    """Short stems double their last consonant before a vowel: ``stop`` gives ``stopp``."""
+    """Short or stressed stems double their last consonant: ``stop`` gives ``stopp``."""
+    if lemma in _DOUBLING:
+        return lemma + lemma[-1]
     short = len([c for c in lemma if c in _VOWELS]) == 1 and len(lemma) > 2
     doubles = lemma[-1] not in "wxyhr" + "aeiou" or lemma[-1:] == "r"
     closed = len(lemma) > 2 and lemma[-2] in _VOWELS and lemma[-3] not in _VOWELS

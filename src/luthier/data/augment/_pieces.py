@@ -1,7 +1,7 @@
 """A text cut into words that may be altered, the gaps between them, and spans that may not.
 
 Kept as they are: code, numbers, URLs and addresses, [placeholders], quoted strings, identifiers,
-names (capitals within a sentence, all capitals, inner capitals) and words of negation.
+names (capitals within a sentence, all capitals, inner capitals), words of negation and of number.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal
 
-from luthier.data.augment._word_lists import NEGATIONS
+from luthier.data.augment._sentence_ends import sentence_ends
+from luthier.data.augment._word_lists import NEGATIONS, NUMBER_WORDS
 
 PieceKind = Literal["word", "gap", "kept"]
 
@@ -29,8 +30,8 @@ _KEPT = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_LONGEST_GAP = 20
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,:]\d+)*(?!\w)")
-_SENTENCE_END = re.compile(r"[.!?:]|\n")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,10 +57,10 @@ def pieces(text: str, keep: Collection[str] = ()) -> list[Piece]:
     found: list[Piece] = []
     end = 0
     for span in _KEPT.finditer(text):
-        found += _words(text[end : span.start()], keep, found)
+        found += _words(text, end, span.start(), keep)
         found.append(Piece(span[0], "kept"))
         end = span.end()
-    return found + _words(text[end:], keep, found)
+    return found + _words(text, end, len(text), keep)
 
 
 def join(cut: Iterable[Piece]) -> str:
@@ -74,12 +75,19 @@ def protected(text: str, keep: Collection[str] = ()) -> list[str]:
 
 def keeps_content(old: str, new: str, keep: Collection[str] = ()) -> bool:
     """Whether a text made from another has all its kept spans, and no other number or negation."""
-    spans = Counter(s for s in protected(old, keep) if _plain(s) not in NEGATIONS)
+    spans = Counter(s for s in protected(old, keep) if not is_plain_word(s))
     return (
-        all(_count(new, span) >= n for span, n in spans.items())
+        all(count_span(new, span) >= n for span, n in spans.items())
         and Counter(_NUMBER.findall(new)) == Counter(_NUMBER.findall(old))
+        and _number_words(new) == _number_words(old)
         and _negations(new) == _negations(old)
     )
+
+
+def is_plain_word(span: str) -> bool:
+    """Whether a kept span is a word of negation or of number, which have translations."""
+    low = _plain(span)
+    return low in NEGATIONS or low in NUMBER_WORDS
 
 
 def replace_words(
@@ -110,27 +118,33 @@ def how_many(words: int, rate: float) -> int:
     return min(words, max(1, round(rate * words)))
 
 
-def _words(text: str, keep: Collection[str], before: Sequence[Piece]) -> list[Piece]:
-    """Words, kept words and gaps of a stretch that holds no other kept span."""
+def _words(text: str, start: int, stop: int, keep: Collection[str]) -> list[Piece]:
+    """Words, kept words and gaps of a stretch of a text that holds no other kept span."""
     found: list[Piece] = []
-    begun = any(p.kind != "gap" for p in before[:2])
-    gap = before[-1].text if before and before[-1].kind == "gap" else ""
-    end = 0
-    for match in _WORD.finditer(text):
+    end = start
+    for match in _WORD.finditer(text, start, stop):
         if match.start() > end:
-            gap = text[end : match.start()]
-            found.append(Piece(gap, "gap"))
-        first = not begun or bool(_SENTENCE_END.search(gap))
+            found.append(Piece(text[end : match.start()], "gap"))
+        first = _is_first(text, match.start())
         found.append(Piece(match[0], "kept" if _is_kept(match[0], first, keep) else "word"))
-        begun, gap, end = True, "", match.end()
-    if end < len(text):
-        found.append(Piece(text[end:], "gap"))
+        end = match.end()
+    if end < stop:
+        found.append(Piece(text[end:stop], "gap"))
     return found
+
+
+def _is_first(text: str, at: int) -> bool:
+    """Whether a sentence begins with the word at a place, or a colon stands before it."""
+    gap = at
+    while gap > 0 and not text[gap - 1].isalnum() and at - gap < _LONGEST_GAP:
+        gap -= 1
+    between = text[gap:at]
+    return gap == 0 or ":" in between or bool(sentence_ends(text, gap, at))
 
 
 def _is_kept(word: str, first: bool, keep: Collection[str]) -> bool:
     low = _plain(word)
-    if low in NEGATIONS or low in keep:
+    if low in NEGATIONS or low in keep or not NUMBER_WORDS.isdisjoint(low.split("-")):
         return True
     if word in _FIRST_PERSON:
         return False
@@ -139,8 +153,10 @@ def _is_kept(word: str, first: bool, keep: Collection[str]) -> bool:
     return word[0].isupper() and not first
 
 
-def _count(text: str, span: str) -> int:
-    """How often a span stands in a text, not as a part of a longer word."""
+def count_span(text: str, span: str) -> int:
+    """How often a span stands in a text, not as a part of a longer word; none if it is empty."""
+    if not span:
+        return 0
     left = r"(?<!\w)" if span[:1].isalnum() else ""
     right = r"(?!\w)" if span[-1:].isalnum() else ""
     return len(re.findall(f"{left}{re.escape(span)}{right}", text))
@@ -148,6 +164,11 @@ def _count(text: str, span: str) -> int:
 
 def _negations(text: str) -> int:
     return sum(low in NEGATIONS for low in map(_plain, _WORD.findall(text)))
+
+
+def _number_words(text: str) -> Counter[str]:
+    words = (part for word in _WORD.findall(text) for part in _plain(word).split("-"))
+    return Counter(word for word in words if word in NUMBER_WORDS and word != "one")
 
 
 def _plain(word: str) -> str:

@@ -44,6 +44,7 @@ from luthier.data.augment._neighbours import (
     TrainedVectors,
     VectorsSpec,
 )
+from luthier.data.augment._preserve import check_answers, names_at_starts, spans_of
 from luthier.data.augment._random import number_for
 from luthier.data.augment.adversarial import AdversarialAugmenter
 from luthier.data.augment.back_translation import BackTranslationAugmenter, ModelEngine
@@ -51,7 +52,7 @@ from luthier.data.augment.embeddings import EmbeddingsAugmenter
 from luthier.data.augment.synonyms import SynonymsAugmenter
 from luthier.models.generate import Generate
 
-AUGMENT_VERSION = 2
+AUGMENT_VERSION = 3
 SAMPLES = 12
 
 
@@ -70,6 +71,8 @@ class AugmentSpec(Spec):
     """Only labels with fewer training rows are augmented, until they have so many."""
     min_similarity: float = Field(default=0.7, ge=-1.0, le=1.0)
     """Least cosine of the encoder's vectors of a made question and its parent's."""
+    min_sentence_similarity: float = Field(default=0.85, ge=-1.0, le=1.0)
+    """In rows without a label, least cosine of each altered sentence to what it was."""
     judge: Literal["neighbours", "classifier", "answer"] = "neighbours"
     """Who must give a made row its parent's label: the nearest labelled training rows, the
     classifier, or the answering model. Adversarial rows are always judged by the neighbours."""
@@ -111,7 +114,7 @@ def augment_digest(spec: AugmentSpec, base: Path) -> str:
     named: list[str] = []
     for one in spec.augmenters:
         if isinstance(one, SynonymsAugmenter):
-            named.append(one.path)
+            named += [one.path, *([one.word_list] if one.word_list else [])]
         elif isinstance(one, EmbeddingsAugmenter):
             named += _vector_files(one.vectors)
     files = [base / name for name in named]
@@ -173,10 +176,11 @@ def augment(
     asking = [row for row in rows if any(m.role == "user" for m in row.prompt)]
     training = [row for row in asking if row.side == "train"]
     validation = [row for row in asking if row.side == "validation"]
-    keep = frozenset(word.lower() for word in spec.keep)
+    said = (text for row in training for text in (row.question, row.answer))
+    keep = frozenset(word.lower() for word in spec.keep) | names_at_starts(said)
     shop = Workshop(
         base, folder, progress, seed, spec.per_row, keep, encode, answer, classify,
-        spec.prompt, training, validation, learn,
+        spec.prompt, training, validation, learn, spec.min_similarity > -1.0,
     )  # fmt: skip
     made, told = _make(spec, _parents(training, spec), shop, {row.id for row in rows})
     with progress.task("Checking", len(made)) as task:
@@ -281,11 +285,13 @@ def _judge(
     spec: AugmentSpec, made: Sequence[Made], rows: Sequence[Example], shop: Workshop
 ) -> Verdicts:
     """Reasons of all refusals but likeness to test questions."""
-    found = check_content(made, shop.keep)
+    found = check_content(made, lambda row: spans_of(row, shop.keep))
     left = [one for one in made if one.row.id not in found]
     near = _neighbour_judge(spec, left, shop)
     judge = _chosen_judge(spec, left, shop, near)
     found |= check_meaning(left, shop.encode, spec.min_similarity, judge, near)
+    left = [one for one in left if one.row.id not in found]
+    found |= check_answers(left, shop.encode, spec.min_sentence_similarity, shop.keep)
     left = [one for one in left if one.row.id not in found]
     left.sort(key=lambda one: number_for(shop.seed, one.row.id))
     found |= check_new(left, rows)

@@ -17,8 +17,7 @@ from luthier.core.errors import ConfigError
 from luthier.core.records import Message
 from luthier.core.spec import Spec
 from luthier.data.augment._apertium import translate
-from luthier.data.augment._pieces import pieces
-from luthier.data.augment._word_lists import NEGATIONS
+from luthier.data.augment._pieces import is_plain_word, pieces
 from luthier.models.generate import Generate, Sampling
 
 _MASK = re.compile(r"\bQZ(\d+)Z\b", re.IGNORECASE)
@@ -105,11 +104,11 @@ def back_translated(
 
 
 def mask(text: str, keep: Collection[str] = ()) -> tuple[str, list[str]]:
-    """A text with a token in place of each kept span, and the spans; negations are translated."""
+    """A text with a token in place of each kept span but negations and number words; the spans."""
     spans: list[str] = []
     said = []
     for piece in pieces(text, keep):
-        if piece.kind == "kept" and piece.text.lower() not in NEGATIONS:
+        if piece.kind == "kept" and not is_plain_word(piece.text):
             said.append(f"QZ{len(spans)}Z")
             spans.append(piece.text)
         else:

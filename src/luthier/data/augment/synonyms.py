@@ -2,26 +2,35 @@
 
 The operation is the first of J. Wei and K. Zou, *EDA*, EMNLP 2019, section 2. Debian's
 ``mythes-en-us`` is made from WordNet: meanings stand in the order of their frequency, each with its
-part of speech. A word is looked up in its ground form, and the synonym gets the word's ending.
+part of speech. A word is looked up in its ground form, and the synonym gets the word's ending. A
+synonym counts only if the word stands among the synonym's own first meanings too, and if it is a
+common word or one of the rows.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from pydantic import Field
 
 from luthier.core.errors import DataError, ResourceError
 from luthier.core.spec import Spec
 from luthier.data.augment._morphology import guess_parts, inflected, lemmas
+from luthier.data.augment._neighbours import Encode
 from luthier.data.augment._pieces import Piece, how_many, pieces, replace_words
 from luthier.data.augment._random import distinct
-from luthier.data.augment._word_lists import STOP_WORDS
+from luthier.data.augment._word_lists import STOP_WORDS, common_words
 
+_WORDS = re.compile(r"[^\W\d_]+")
+_VOWELS = frozenset("aeiouy")
+_SHORTEST = 3
 _MARKS = ("(generic term)", "(antonym)", "(related term)", "(similar term)")
 
 
@@ -35,6 +44,13 @@ class SynonymsAugmenter(Spec):
     """Share of the words with a synonym that are replaced, at least one."""
     meanings: int = Field(default=1, ge=1)
     """Only so many meanings of a word are used, the most frequent first."""
+    mutual: bool = True
+    """Whether a synonym must have the word among its own first ``meanings`` too."""
+    min_word_similarity: float = Field(default=0.6, ge=-1.0, le=1.0)
+    """Synonyms whose vectors have a smaller cosine to the word's are not used."""
+    word_list: str | None = None
+    """Common words, the only ones used besides the words of the rows; a UTF-8 file, one word first
+    on each line. By default some 6,700 English ones that travel with this program."""
     similar: bool = False
     """Whether "similar terms" are used too; they are looser than synonyms."""
 
@@ -45,7 +61,7 @@ class Meaning:
 
     Attributes:
         part: ``noun``, ``verb``, ``adj`` or ``adv``, or what else the file says.
-        words: Its synonyms of one word, in lower case.
+        words: Its synonyms of one word, in lower case; there may be none.
     """
 
     part: str
@@ -85,7 +101,7 @@ def read_thesaurus(path: Path, wanted: Collection[str], similar: bool = False) -
                 said = [next(lines) for _ in range(int(number))]
                 if word.lower() in wanted:
                     more = (_meaning(one, word, similar) for one in said)
-                    found.setdefault(word.lower(), []).extend(m for m in more if m.words)
+                    found.setdefault(word.lower(), []).extend(more)
     except (LookupError, ValueError, StopIteration) as error:
         raise DataError(
             f"this is not a thesaurus in MyThes format: {error or 'it ends too early'}",
@@ -101,13 +117,83 @@ def vocabulary(texts: Iterable[str]) -> set[str]:
     return words | {lemma for word in words for lemma, _ in lemmas(word)}
 
 
+def usable_words(spec: SynonymsAugmenter, base: Path, texts: Iterable[str]) -> frozenset[str]:
+    """Words that may replace others: the word list's, and those of the user's rows.
+
+    Args:
+        spec: Settings.
+        base: Folder that relative paths start from.
+        texts: Questions and answers; a word must stand there twice.
+
+    Raises:
+        DataError: The word list cannot be read.
+    """
+    counts = Counter(w for text in texts for w in _WORDS.findall(text.lower()))
+    own = {lemma for w, n in counts.items() if n > 1 for lemma, _ in lemmas(w)}
+    if spec.word_list is None:
+        return common_words() | own
+    try:
+        lines = (base / spec.word_list).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"cannot read these words: {error}", where=spec.word_list, mend="Check `word_list`."
+        ) from error
+    return frozenset(line.split()[0].lower() for line in lines if line.split()) | own
+
+
+def near_only(
+    thesaurus: Thesaurus,
+    words: Collection[str],
+    usable: Collection[str],
+    encode: Encode,
+    spec: SynonymsAugmenter,
+) -> Thesaurus:
+    """A thesaurus without the synonyms of some words that an encoder finds unlike them.
+
+    Args:
+        thesaurus: From ``read_thesaurus``.
+        words: Whose synonyms are compared; those of others stay.
+        usable: Only these synonyms are of use.
+        encode: The encoder.
+        spec: Settings; ``min_word_similarity`` is the least cosine of the two words' vectors.
+    """
+    pairs = sorted(
+        {
+            (word, synonym)
+            for word in words
+            for part in {m.part for m in thesaurus.get(word, ())}
+            for synonym in _synonyms(
+                word, [m for m in thesaurus[word] if m.part == part], part, spec, thesaurus
+            )
+            if synonym in usable
+        }
+    )
+    both = sorted({word for pair in pairs for word in pair})
+    place = {word: i for i, word in enumerate(both)}
+    vectors = encode(both) if both else np.zeros((0, 1), np.float32)
+    near = {
+        (one, other)
+        for one, other in pairs
+        if float(vectors[place[one]] @ vectors[place[other]]) >= spec.min_word_similarity
+    }
+    return {
+        word: [
+            Meaning(m.part, tuple(w for w in m.words if word not in words or (word, w) in near))
+            for m in meanings
+        ]
+        for word, meanings in thesaurus.items()
+    }
+
+
 def with_synonyms(
     text: str,
     spec: SynonymsAugmenter,
     thesaurus: Thesaurus,
+    usable: Collection[str],
     number: int,
     seed: int,
     keep: Collection[str] = (),
+    checked: bool = True,
 ) -> list[str]:
     """Texts with some words replaced by synonyms.
 
@@ -115,15 +201,18 @@ def with_synonyms(
         text: Any text.
         spec: Settings.
         thesaurus: From ``read_thesaurus``.
+        usable: Words that may replace others, from ``usable_words``.
         number: Largest number of texts returned.
         seed: Another seed, other texts.
         keep: Words never altered, in lower case.
+        checked: Whether an encoder compares the texts afterwards; if not, words with several
+            meanings are left alone.
     """
     cut = pieces(text, keep)
     options = {
         i: found
         for i, piece in enumerate(cut)
-        if piece.kind == "word" and (found := synonyms_at(cut, i, spec, thesaurus))
+        if piece.kind == "word" and (found := synonyms_at(cut, i, spec, thesaurus, usable, checked))
     }
     if not options:
         return []
@@ -136,11 +225,16 @@ def with_synonyms(
 
 
 def synonyms_at(
-    cut: Sequence[Piece], place: int, spec: SynonymsAugmenter, thesaurus: Thesaurus
+    cut: Sequence[Piece],
+    place: int,
+    spec: SynonymsAugmenter,
+    thesaurus: Thesaurus,
+    usable: Collection[str],
+    checked: bool = True,
 ) -> list[str]:
     """What may stand in a word's place, in the word's own form."""
     word = cut[place].text.lower()
-    if word in STOP_WORDS or len(word) < 3:
+    if word in STOP_WORDS or len(word) < _SHORTEST:
         return []
     parts = guess_parts(_neighbour(cut, place, -1), word, _neighbour(cut, place, 1))
     found: dict[str, None] = {}
@@ -149,13 +243,35 @@ def synonyms_at(
         chosen = next((p for p in parts if any(m.part == p for m in known)), "")
         if parts and not chosen:
             continue
-        part = chosen or (known[0].part if known else "")
-        for meaning in [m for m in known if m.part == part][: spec.meanings]:
-            for synonym in meaning.words:
-                form = inflected(synonym, ending)
-                if form and form != word and synonym != lemma and form not in STOP_WORDS:
-                    found[form] = None
+        if not chosen and len({m.part for m in known}) != 1:
+            continue
+        part = chosen or known[0].part
+        own = [m for m in known if m.part == part]
+        if not checked and len(own) > 1:
+            continue
+        for synonym in _synonyms(lemma, own, part, spec, thesaurus):
+            form = inflected(synonym, ending) if synonym in usable else ""
+            if form and form != word and form not in STOP_WORDS:
+                found[form] = None
     return list(found)
+
+
+def _synonyms(
+    lemma: str,
+    meanings: Sequence[Meaning],
+    part: str,
+    spec: SynonymsAugmenter,
+    thesaurus: Thesaurus,
+) -> Iterator[str]:
+    """Synonyms of a word's first meanings, no abbreviations, that have it as a synonym too."""
+    for synonym in (w for meaning in meanings[: spec.meanings] for w in meaning.words):
+        if len(synonym) < _SHORTEST or synonym == lemma or not _VOWELS.intersection(synonym):
+            continue
+        if any(stem in thesaurus for stem, ending in lemmas(synonym) if ending):
+            continue  # inflected already
+        back = [m for m in thesaurus.get(synonym, ()) if m.part == part][: spec.meanings]
+        if not spec.mutual or any(lemma in m.words for m in back):
+            yield synonym
 
 
 def _may_end(part: str, ending: str) -> bool:
