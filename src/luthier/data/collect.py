@@ -40,13 +40,11 @@ def collect(
         Counts, reasons of refusal and seconds, as plain JSON.
 
     Raises:
-        DataError: A source cannot be read, or there is nothing in any; or more was refused than
-            ``max_refused`` allows, and of some source all.
+        DataError: A source cannot be read or used, or there is nothing in any.
         LeakageError: More rows were refused than ``max_refused`` allows.
     """
     started, ledger = time.monotonic(), Ledger()
-    read_in = left_out = 0
-    lost: dict[str, list[Entry]] = {}
+    read_in, left_out, lost = 0, 0, dict[str, list[Entry]]()
     with (
         TableWriter(folder / DOCUMENTS, Document) as documents,
         TableWriter(folder / ROWS, Example) as rows,
@@ -64,15 +62,10 @@ def collect(
         for table in tables:
             table.flush()
     read_in += ledger.refused - sum(table.taken for table in tables)
-    usable = documents.rows + rows.rows
-    if lost and (not usable or ledger.refused / (read_in + left_out) > max_refused):
+    usable, rows_in = documents.rows + rows.rows, read_in + left_out
+    if lost and (not usable or ledger.refused / rows_in > max_refused):
         raise unusable(lost)
-    ledger.check(
-        rows_in=read_in + left_out,
-        rows_out=usable + left_out,
-        limit=max_refused,
-        stage="collect",
-    )
+    ledger.check(rows_in=rows_in, rows_out=usable + left_out, limit=max_refused, stage="collect")
     if not usable:
         mend = "Add rows, or another source."
         raise DataError("the sources hold no usable row", where="data.sources", mend=mend)

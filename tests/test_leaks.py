@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from luthier.cli.main import main
 from luthier.core.records import Example, read_table, write_table
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "data"
+EXAMPLES = Path(__file__).parents[1] / "examples" / "data"
 PROJECT = """
 name: leaky
 data:
