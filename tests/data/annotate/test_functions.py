@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from luthier.core.errors import ConfigError, DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
+from luthier.data.annotate.autolabel import EncoderLabels, Predictions
 from luthier.data.annotate.functions import (
     EncoderFunction,
     FunctionSpec,
@@ -21,6 +22,7 @@ from luthier.data.annotate.functions import (
     load_function,
     names_of,
     report,
+    why_none,
 )
 from luthier.data.annotate.items import Item
 from luthier.data.annotate.label_model import Matrix
@@ -137,3 +139,12 @@ def test_each_function_has_its_own_name() -> None:
         ModelFunction(),
     ]
     assert names_of(specs) == ["own", "model", "model (2)"]
+
+
+def test_why_no_label_is_sure() -> None:
+    chances = np.array([[0.6, 0.4], [0.3, 0.7]])
+    found = Predictions(chances, chances.argmax(axis=1), chances.max(axis=1), 50)
+    assert why_none(found, EncoderLabels(min_confidence=0.7)) == ""
+    assert why_none(found, EncoderLabels()) == "no row is as sure as 0.9 (at most 0.70)"
+    unchecked = Predictions(chances, found.best, found.confidence, 0, why="too few")
+    assert why_none(unchecked, EncoderLabels(min_confidence=0.0)) == "too few"

@@ -44,7 +44,7 @@ def test_the_same_text_under_two_labels_is_no_repetition_but_a_contradiction() -
     found = duplicates(rows, [TEXT.capitalize()], {})
     assert (found.facts["exact"], found.facts["near"], found.facts["texts"]) == (1, 1, 7)
     light = contradictions(rows)
-    assert light.said.startswith("1 texts stand under several labels; these are 2 of 5")
+    assert light.said == "texts that stand under several labels: 1; 2 of 5 labelled rows"
     assert light.colour == "red"
     assert light.mend
     assert light.facts["pairs"] == {"broken / late": 1}

@@ -16,7 +16,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.core.spec import Spec
 from luthier.data.annotate.autolabel import EncoderLabels, ModelLabels, by_encoder, by_model
-from luthier.data.annotate.functions import FunctionSpec, apply, report, sure
+from luthier.data.annotate.functions import FunctionSpec, apply, report, sure, why_none
 from luthier.data.annotate.items import Item, SomeItems
 from luthier.data.annotate.label_model import ABSTAIN, Matrix, fit, majority, vote_balance
 from luthier.models.encode import Vectors
@@ -126,14 +126,12 @@ def by_functions(
     clear = (chances >= most[:, None] - 1e-9).sum(axis=1) == 1
     enough = clear & (most > 0) & (most >= spec.min_confidence - 1e-9)
     best = np.where(enough, chances.argmax(axis=1), ABSTAIN)
-    table = [
-        one.plain() | {"given": given, "note": why}
-        for one, (given, why) in zip(
-            report(votes, spec.functions, names, known),
-            given_by(votes, best, most, silent),
-            strict=True,
-        )
-    ]
+    outcome = zip(
+        report(votes, spec.functions, names, known),
+        given_by(votes, best, most, silent),
+        strict=True,
+    )
+    table = [one.plain() | {"given": given, "note": why} for one, (given, why) in outcome]
     return Guess(chances, best, most), {"functions": table, "label_model": told}
 
 
@@ -223,12 +221,9 @@ def by_automatic(
         "rows": len(wanted),
         "known": found.labelled,
         "sure": int((best >= 0).sum()),
-        "note": found.why,
-        "accuracy": found.accuracy,
-        "ece_before": found.ece_before,
-        "ece_after": found.ece_after,
-        "temperature": found.temperature,
+        "note": why_none(found, spec),
     }
+    told |= {n: getattr(found, n) for n in ("accuracy", "ece_before", "ece_after", "temperature")}
     return Guess(probabilities, best, confidence), {"automatic": told}
 
 

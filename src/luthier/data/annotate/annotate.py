@@ -58,7 +58,7 @@ from luthier.data.clean._books import Books
 from luthier.models.encode import Vectors
 from luthier.models.generate import Generate
 
-ANNOTATE_VERSION = 3
+ANNOTATE_VERSION = 4
 
 BATCH_ROWS = 8192
 Whole = npt.NDArray[np.int64]

@@ -185,8 +185,8 @@ def apply(
                         spec, name, items, names, known, vectors, answer, seed, ledger, progress
                     )
                     votes[:, column] = sure(found, spec)
-                    if found.why and silent is not None:
-                        silent[column] = found.why
+                    if silent is not None and (told := why_none(found, spec)):
+                        silent[column] = told
                 case _:
                     assert_never(spec)
             task.advance(note=name)
@@ -222,6 +222,13 @@ def sure(found: Predictions, spec: ModelLabels | EncoderLabels) -> Whole:
     if found.why:
         return np.full(len(found.best), ABSTAIN)
     return np.where(found.confidence >= spec.min_confidence, found.best, ABSTAIN)
+
+
+def why_none(found: Predictions, spec: ModelLabels | EncoderLabels) -> str:
+    """Why no label is sure enough; "" where one is, or where there is nothing to label."""
+    if found.why or not len(found.best) or (sure(found, spec) >= 0).any():
+        return found.why
+    return f"no row is as sure as {spec.min_confidence:g} (at most {found.confidence.max():.2f})"
 
 
 def report(

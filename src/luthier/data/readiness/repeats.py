@@ -72,7 +72,7 @@ def contradictions(rows: Sequence[Example]) -> Light:
     return Light(
         "contradictory labels",
         lights.worst(count / len(labelled), 1e-9, 0.02),
-        f"{len(torn):,} texts stand under several labels; these are {count:,} of {len(labelled):,} "
+        f"texts that stand under several labels: {len(torn):,}; {count:,} of {len(labelled):,} "
         "labelled rows",
         "Read them in the page and put them right in the source; labels that nobody can tell apart "
         "are better one."
