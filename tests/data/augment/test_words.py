@@ -59,9 +59,9 @@ def test_swaps_stay_within_a_sentence() -> None:
 
 
 def test_rows_without_a_label_are_disturbed_with_care() -> None:
-    text = "Ann sold the hats in a shop to really old men"
+    text = "Ann sold the hats at $2 a piece to really old men"
     spec = WordsAugmenter(edits=("delete",), rate=0.9)
-    assert disturbed(text, spec, 1, 0, labelled=False) == ["Ann sold hats in shop to old men"]
+    assert disturbed(text, spec, 1, 0, labelled=False) == ["Ann sold hats at $2 a piece to old men"]
     for one in disturbed(text, WordsAugmenter(edits=("swap",)), 9, 0, labelled=False):
         moved = [
             i for i, (a, b) in enumerate(zip(text.split(), one.split(), strict=True)) if a != b

@@ -35,9 +35,7 @@ RELATIONS = word_set(
 )
 """English words that tie quantities and persons together; in rows without a label never altered."""
 
-FILLERS = word_set(
-    "a an the very really just also please quite simply actually perhaps then so rather well"
-)
+FILLERS = word_set("the very really just also please quite simply actually perhaps rather")
 """English words a sentence can lose and still say the same."""
 
 REFERRING = word_set(

@@ -33,7 +33,7 @@ class WordsAugmenter(Spec):
     """One of them is made in each text: ``swap`` exchanges two words of a sentence, ``delete``
     drops words, ``split`` cuts words in two, ``merge`` takes the space between two words away. In
     rows without a label, whose answers hang on every word, ``swap`` exchanges neighbours alone
-    and ``delete`` drops articles and filling words alone."""
+    and ``delete`` drops ``the`` and filling words alone."""
     rate: float = Field(default=0.1, gt=0.0, lt=1.0)
     """Share of a text's words that are altered, at least one."""
 
@@ -122,16 +122,14 @@ def _partners(cut: list[Piece], words: list[int], labelled: bool) -> dict[int, l
 def _swapped(
     cut: list[Piece], partners: dict[int, list[int]], number: int, chance: random.Random
 ) -> str | None:
-    """The text with some pairs of words exchanged."""
-    if not partners:
-        return None
-    said = [p.text for p in cut]
+    """The text with some pairs of words exchanged, no word twice."""
+    said, moved = [p.text for p in cut], set[int]()
     for one in chance.sample(sorted(partners), min(number, len(partners))):
         other = chance.choice(partners[one])
-        while other == one:
-            other = chance.choice(partners[one])
-        said[one], said[other] = said[other], said[one]
-    return "".join(said)
+        if one != other and moved.isdisjoint((one, other)):
+            said[one], said[other] = said[other], said[one]
+            moved |= {one, other}
+    return "".join(said) if moved else None
 
 
 def _without(cut: list[Piece], gone: set[int]) -> str:
