@@ -119,12 +119,7 @@ def synthesize(
         ResourceError: It cannot be reached, or stays busy.
     """
     started = time.monotonic()
-    if spec.budget.max_cost is not None and (prices or Prices()) == Prices():
-        raise ConfigError(
-            "`max_cost` limits nothing: the writer's tokens have no price",
-            where="data.synthesize.budget.max_cost",
-            mend="Set `prompt_price` and `completion_price` of `data.writer`, or use `max_tokens`.",
-        )
+    _check_prices(spec.budget, prices or Prices())
     examples = read_table(prepared / "examples.parquet", Example)
     seeds = [e for e in examples if e.side == "train"]
     sources = _sources(spec, seeds, learnable(documents, examples))
@@ -138,17 +133,29 @@ def synthesize(
             for drafts in _waves(method, source, desk, made):
                 made += accept(drafts, spec, seeds, known, desk)
     begun = sum(desk.begun for desk in desks)
-    ledger.check(rows_in=begun, rows_out=len(made), limit=1.0, stage="synthesize")
     _say(writer, begun, total, progress)
-    _check_refused(ledger, begun, spec)
+    _check_books(ledger, begun, len(made), spec)
     write_table(folder / "examples.parquet", [*examples, *made], Example)
     ledger.write(folder)
     summary = _summary(made, ledger, writer, begun)
-    summary["seconds"] = round(time.monotonic() - started, 2)
+    summary |= {"seconds": round(time.monotonic() - started, 2)}
+    _write_samples(folder, summary, made)
+    return summary
+
+
+def _write_samples(folder: Path, summary: dict[str, Any], made: Sequence[Example]) -> None:
     shown = [{"question": e.question, "answer": e.answer, "parent": e.parent} for e in made]
     told = json.dumps({**summary, "samples": shown[:SAMPLES]}, indent=2, ensure_ascii=False)
     (folder / "synthesize.json").write_text(told, encoding="utf-8")
-    return summary
+
+
+def _check_prices(budget: BudgetSpec, prices: Prices) -> None:
+    if budget.max_cost is not None and prices == Prices():
+        raise ConfigError(
+            "`max_cost` limits nothing: the writer's tokens have no price",
+            where="data.synthesize.budget.max_cost",
+            mend="Set `prompt_price` and `completion_price` of `data.writer`, or use `max_tokens`.",
+        )
 
 
 def _sources(
@@ -195,7 +202,8 @@ def _say(writer: Writer, begun: int, total: int, progress: Progress) -> None:
         )
 
 
-def _check_refused(ledger: Ledger, begun: int, spec: SynthesizeSpec) -> None:
+def _check_books(ledger: Ledger, begun: int, made: int, spec: SynthesizeSpec) -> None:
+    ledger.check(rows_in=begun, rows_out=made, limit=1.0, stage="synthesize")
     if not begun or ledger.refused / begun <= spec.max_refused:
         return
     worst = ", ".join(f"{n} x {reason}" for reason, n in list(ledger.reasons().items())[:3])

@@ -137,7 +137,8 @@ class Writer:
 
         Args:
             calls: Questions.
-            after: Further calls that each of these will lead to; as much is held back for each.
+            after: Further calls that each of these will lead to. For each so much is held back: its
+                own prompt, and an answer as long as answers were so far.
 
         Raises:
             ModelError: The endpoint refuses, or five calls in a row had no usable answer.
@@ -232,15 +233,18 @@ class _Round:
         self._running: dict[Future[list[Told | NoAnswerError]], list[int]] = {}
         self._bounds: dict[int, Amount] = {}  # of the calls under way
         self._to_come = Amount()
+        spent = writer.spent
+        self._usual = -(-spent.completion_tokens // max(spent.calls, 1))
 
     def run(self) -> list[Answer]:
         """Make the calls that the budget allows."""
         for number, call in enumerate(self._calls):
             bound = self._writer.bound(call)
-            if not self._admits(bound.times(1 + self._after)):
+            later = Amount(1, bound.prompt_tokens, self._usual).times(self._after)
+            if not self._admits(bound + later):
                 self._writer.over = True
                 break
-            self._to_come += bound.times(self._after)
+            self._to_come += later
             known = self._writer.journal.get(call)
             if known is not None:
                 self._answers[number] = self._writer.count(call, known, replayed=True)

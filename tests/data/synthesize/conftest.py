@@ -1,0 +1,8 @@
+"""Makes ``serving_fakes`` importable: a writer asks our own server here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "serve"))
