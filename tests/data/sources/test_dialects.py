@@ -219,3 +219,10 @@ def test_no_row_vanishes(
     refused = {e.origin for e in ledger.entries if e.action == "refused"}
     assert refused.isdisjoint(f.origin for f in found)
     assert json.dumps(rows) == before
+
+
+def test_a_column_named_under_missing_alone_is_sought_there() -> None:
+    told = {"missing": {"contry": {"kind": "drop"}}}
+    with pytest.raises(DataError, match="no column named 'contry'") as caught:
+        check_columns(["text", "country"], RowSource.model_validate(told), "t:1")
+    assert caught.value.mend.startswith("Check the names under `missing`")

@@ -122,6 +122,8 @@ def check_columns(names: Sequence[str], source: RowSource, where: str) -> None:
         )
     if lacking := [name for name in used if name not in names and name not in flags]:
         said = ", ".join(repr(name) for name in lacking)
+        if set(lacking) <= set(source.missing):
+            mend = f"Check the names under `missing`; the file has: {has}."
         raise DataError(f"no column named {said}", where=where, mend=mend)
     if twice := sorted({n for n in used if names.count(n) > 1}):
         raise DataError(
