@@ -138,15 +138,16 @@ def synthesize(
     write_table(folder / "examples.parquet", [*examples, *made], Example)
     ledger.write(folder)
     summary = _summary(made, ledger, writer, begun)
-    summary |= {"seconds": round(time.monotonic() - started, 2)}
-    _write_samples(folder, summary, made)
-    return summary
+    return _write_summary(folder, summary | {"seconds": round(time.monotonic() - started, 2)}, made)
 
 
-def _write_samples(folder: Path, summary: dict[str, Any], made: Sequence[Example]) -> None:
+def _write_summary(
+    folder: Path, summary: dict[str, Any], made: Sequence[Example]
+) -> dict[str, Any]:
     shown = [{"question": e.question, "answer": e.answer, "parent": e.parent} for e in made]
     told = json.dumps({**summary, "samples": shown[:SAMPLES]}, indent=2, ensure_ascii=False)
     (folder / "synthesize.json").write_text(told, encoding="utf-8")
+    return summary
 
 
 def _check_prices(budget: BudgetSpec, prices: Prices) -> None:
