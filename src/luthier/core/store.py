@@ -7,7 +7,7 @@ The folder's name is the digest of stage name, stage version and inputs. Layout 
     drafts/<stage>-<digest>/                   being filled; kept after a crash if resumable
     locks/<stage>-<digest>.lock                held while a draft is filled
     keep/<name>.json                           roots of what ``luthier gc`` must not delete
-    calls/<model>-<digest>.jsonl               answers paid for (``data.synthesize``); kept by ``gc``
+    calls/<model>-<digest>.jsonl               answers that were paid for; ``gc`` leaves them
 """
 
 from __future__ import annotations
