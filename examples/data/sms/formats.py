@@ -38,8 +38,8 @@ for row in rows:
     book.active.append([row["text"], row["label"]])
 book.save(folder / "m.xlsx")
 
-(folder / "m.db").unlink(missing_ok=True)
-with sqlite3.connect(folder / "m.db") as base:
+(folder / "phone.db").unlink(missing_ok=True)
+with sqlite3.connect(folder / "phone.db") as base:
     base.execute("CREATE TABLE messages (id INTEGER PRIMARY KEY, text TEXT, label TEXT)")
     base.executemany("INSERT INTO messages (text, label) VALUES (:text, :label)", rows)
 
