@@ -87,6 +87,26 @@ INLINE __m512 sigmoid(__m512 x) {
     return _mm512_div_ps(one, _mm512_add_ps(one, e));
 }
 
+/* x times the share of a normal distribution below x, and how steep that is at x; the share by
+ * Abramowitz & Stegun (1964), formula 7.1.26. */
+INLINE __m512 gelu(__m512 x, __m512 *slope) {
+    const __m512 one = _mm512_set1_ps(1.0f);
+    __m512 e = exponential(_mm512_mul_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-0.5f)));
+    __m512 away = _mm512_fmadd_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.2316418828f), one);
+    __m512 t = _mm512_rcp14_ps(away);
+    t = _mm512_mul_ps(t, _mm512_fnmadd_ps(away, t, _mm512_set1_ps(2.0f)));
+    __m512 p = _mm512_set1_ps(0.5307027145f);
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-0.7265760135f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.7107068705f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-0.142248368f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.127414796f));
+    __m512 share = _mm512_mul_ps(_mm512_mul_ps(p, t), e); /* of what is above |x| */
+    __mmask16 above = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GE_OQ);
+    share = _mm512_mask_sub_ps(share, above, one, share);
+    *slope = _mm512_fmadd_ps(_mm512_mul_ps(x, e), _mm512_set1_ps(0.3989422804f), share);
+    return _mm512_mul_ps(x, share);
+}
+
 /* Tiles 0 to 3 are sums, 4 and 5 left, 6 and 7 right factors. */
 INLINE void tiles_begin(void) {
     struct {

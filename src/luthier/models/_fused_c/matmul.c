@@ -1,18 +1,5 @@
 /* Matrix products on tiles, with what follows them done while the result is in the cache. */
-#include "common.h"
-
-enum { STORE, ADD, SWIGLU, SWIGLU_BACKWARD };
-
-/* What a product ends in. */
-typedef struct {
-    long kind;
-    bf16 *out;         /* [m][n] */
-    long ld;           /* of out */
-    const bf16 *add;   /* ADD: [m][n], as out */
-    bf16 *other;       /* SWIGLU*: the activations, [m][n of them] */
-    long other_ld;
-    bf16 *gates;       /* SWIGLU_BACKWARD: gates and inputs in, their gradients out */
-} Ending;
+#include "matmul.h"
 
 /* B = w.T. The rows of w come sixteen by sixteen, from `rows`; the columns of B may go on with
  * another matrix: `stride` is the number of blocks in each. */
@@ -74,6 +61,24 @@ INLINE void swiglu_backward(const Ending *e, long row, long block, __m512 slope)
     store2(at, _mm512_mul_ps(_mm512_mul_ps(slope, in), steep), _mm512_mul_ps(slope, silu));
 }
 
+INLINE void biased(const Ending *e, long kind, long row, long block, __m512 a, __m512 b) {
+    a = _mm512_add_ps(a, _mm512_loadu_ps(e->bias + block * 32));
+    b = _mm512_add_ps(b, _mm512_loadu_ps(e->bias + block * 32 + 16));
+    store2(e->out + row * e->ld + block * 32, a, b);
+    if (kind == GELU) {
+        __m512 slope;
+        store2(e->other + row * e->other_ld + block * 32, gelu(a, &slope), gelu(b, &slope));
+    }
+}
+
+/* In `out` stand the inputs of the activation; they become their gradients. */
+INLINE void gelu_backward(const Ending *e, long row, long block, __m512 a, __m512 b) {
+    bf16 *at = e->out + row * e->ld + block * 32;
+    __m512 to_a, to_b, active = gelu(load(at), &to_a), above = gelu(load(at + 16), &to_b);
+    store2(e->other + row * e->other_ld + block * 32, active, above);
+    store2(at, _mm512_mul_ps(a, to_a), _mm512_mul_ps(b, to_b));
+}
+
 INLINE void end_row(const Ending *e, long kind, long row, long block, __m512 a, __m512 b) {
     bf16 *to = e->out + row * e->ld + block * 32;
     if (kind == STORE) {
@@ -83,6 +88,10 @@ INLINE void end_row(const Ending *e, long kind, long row, long block, __m512 a, 
         store2(to, _mm512_add_ps(a, load(more)), _mm512_add_ps(b, load(more + 16)));
     } else if (kind == SWIGLU) {
         swiglu(e, row, block, a, b);
+    } else if (kind == BIAS || kind == GELU) {
+        biased(e, kind, row, block, a, b);
+    } else if (kind == GELU_BACKWARD) {
+        gelu_backward(e, row, block, a, b);
     } else {
         swiglu_backward(e, row, block * 2, a);
         swiglu_backward(e, row, block * 2 + 1, b);
@@ -120,6 +129,9 @@ void matmul(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, 
                 case STORE: piece(a, ld, packed, m0, m1, n0, n1, k, e, STORE); break;
                 case ADD: piece(a, ld, packed, m0, m1, n0, n1, k, e, ADD); break;
                 case SWIGLU: piece(a, ld, packed, m0, m1, n0, n1, k, e, SWIGLU); break;
+                case BIAS: piece(a, ld, packed, m0, m1, n0, n1, k, e, BIAS); break;
+                case GELU: piece(a, ld, packed, m0, m1, n0, n1, k, e, GELU); break;
+                case GELU_BACKWARD: piece(a, ld, packed, m0, m1, n0, n1, k, e, GELU_BACKWARD); break;
                 default: piece(a, ld, packed, m0, m1, n0, n1, k, e, SWIGLU_BACKWARD);
                 }
             }
