@@ -153,6 +153,26 @@ def test_each_loss_has_its_own_factor() -> None:
     assert float((got.float() - wanted).norm() / wanted.norm()) < 0.03
 
 
+def test_smoothed_losses_with_factors_of_their_own() -> None:
+    exact, rounded = pair()
+    batch = packed(rows()[:2])
+    found = _fused.losses(rounded, *batch, 0.3)
+    assert found is not None
+    logits = [exact(input_ids=row[None]).logits[0, :-1] for row in rows()[:2]]
+    targets = torch.cat([row[1:] for row in rows()[:2]])
+    plain = functional.cross_entropy(
+        torch.cat(logits), targets, reduction="none", label_smoothing=0.3
+    )
+    torch.testing.assert_close(found, plain, rtol=0.02, atol=0.05)
+    factors = torch.linspace(0, 1, len(found))
+    (found * factors).sum().backward()
+    (plain * factors).sum().backward()
+    own = dict(rounded.named_parameters())
+    for name, parameter in exact.named_parameters():
+        apart = own[name].grad.float() - parameter.grad
+        assert float(apart.norm() / parameter.grad.norm()) < 0.03, name
+
+
 def test_gradients_are_summed_in_float32_where_asked() -> None:
     _, rounded = pair()
     once, batch = copy.deepcopy(rounded), packed(rows())

@@ -13,11 +13,14 @@ pytestmark = pytest.mark.skipif(library()[0] is None, reason=f"NOT TESTED: {libr
 
 
 @pytest.mark.parametrize(("count", "vocabulary"), [(1, 32), (31, 256), (64, 992), (600, 1056)])
-def test_losses_and_gradients_are_the_plain_ones(count: int, vocabulary: int) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
+def test_losses_and_gradients_are_the_plain_ones(
+    count: int, vocabulary: int, smoothing: float
+) -> None:
     torch.manual_seed(count)
     states, weight = torch.randn(count, 64).bfloat16(), torch.randn(vocabulary, 64).bfloat16()
     gain, targets = torch.rand(64).bfloat16() + 0.5, torch.randint(0, vocabulary, (count,))
-    head = Head(library()[0], weight, gain, 1e-5, targets)
+    head = Head(library()[0], weight, gain, 1e-5, targets, smoothing)
     losses = head.forward(states)
     to_weight, to_gain = torch.zeros(vocabulary, 64), torch.zeros(64)
     factors = torch.rand(count)
@@ -25,7 +28,9 @@ def test_losses_and_gradients_are_the_plain_ones(count: int, vocabulary: int) ->
 
     exact = [t.float().requires_grad_() for t in (states, weight, gain)]
     normed = functional.rms_norm(exact[0], (64,), exact[2], 1e-5)
-    plain = functional.cross_entropy(normed @ exact[1].T, targets, reduction="none")
+    plain = functional.cross_entropy(
+        normed @ exact[1].T, targets, reduction="none", label_smoothing=smoothing
+    )
     (plain * factors).sum().backward()
     torch.testing.assert_close(losses, plain.detach(), rtol=0.01, atol=0.1)
     for found, tensor in zip((slope, to_weight, to_gain), exact, strict=True):

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from luthier.core.errors import ModelError
 from luthier.models import likelihood
-from luthier.models.likelihood import Piece, block_mask, nll, pieces, text_nll
+from luthier.models.likelihood import Piece, block_mask, nll, pieces, summed_nll, text_nll
 
 ARCHITECTURES = sorted(MAKERS)
 
@@ -77,6 +77,32 @@ def test_a_changed_neighbour_moves_no_loss_of_the_others(kind: str) -> None:
     assert not torch.equal(before[8:14], after[8:14])
     torch.testing.assert_close(before[:8], after[:8], rtol=0, atol=1e-6)
     torch.testing.assert_close(before[14:], after[14:], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2", "gpt2"])
+def test_smoothed_losses_and_gradients_are_torchs_own(kind: str) -> None:
+    parts, batch = rows(12, 5), packed(rows(12, 5), 24)
+    network = tiny(kind).network
+    each, _ = nll(network, *batch, smoothing=0.2)
+    found = []
+    for total in (each.sum(), summed_nll(network, *batch, smoothing=0.2)):
+        network.zero_grad()
+        total.backward()
+        found.append((total.detach(), [p.grad.clone() for p in network.parameters()]))
+    plain = [network(input_ids=row[None]).logits[0, :-1] for row in parts]
+    wanted = functional.cross_entropy(
+        torch.cat(plain),
+        torch.cat([r[1:] for r in parts]),
+        reduction="none",
+        label_smoothing=0.2,
+    )
+    torch.testing.assert_close(each, wanted, rtol=1e-4, atol=1e-4)
+    network.zero_grad()
+    wanted.sum().backward()
+    for total, gradients in found:
+        torch.testing.assert_close(total, wanted.sum().detach(), rtol=1e-4, atol=1e-4)
+        for one, parameter in zip(gradients, network.parameters(), strict=True):
+            torch.testing.assert_close(one, parameter.grad, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma2"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 
 import pytest
@@ -103,6 +104,32 @@ def test_losses_are_multiplied_by_the_weights_of_their_turns() -> None:
     assert float(some.loss(model, tensors(part, "cpu")).detach()) == pytest.approx(nats, rel=1e-4)
     assert part.weight == pytest.approx(weight)
     assert some.measure(model, plan())["loss"] == pytest.approx(nats / weight, rel=1e-4)
+
+
+@pytest.mark.parametrize("told", [examples(6), weighted()])
+def test_smoothing_changes_what_is_learned_but_no_figure(told: list[Example]) -> None:
+    model = tiny()
+    model.network.eval()
+    rows = from_examples(told, model.renderer, max_length=64, learn_all=False, ledger=Ledger())
+    plain = NextToken(rows, 64, int(model.tokenizer.pad_token_id))
+    smoothed = dataclasses.replace(plain, smoothing=0.25)
+    (part,) = plain.micro_batches(range(6), plan(micro=512))
+    nats = 0.0
+    for begin, end in itertools.pairwise(rows.starts):
+        ids = torch.from_numpy(rows.ids[begin:end]).long()
+        with torch.inference_mode():
+            logits = model.network(ids[None]).logits[0, :-1].float()
+        losses = torch.nn.functional.cross_entropy(
+            logits, ids[1:], reduction="none", label_smoothing=0.25
+        )
+        counts = torch.from_numpy(rows.mask[begin:end])[1:].float()
+        if rows.weights is not None:
+            counts *= torch.from_numpy(rows.weights[begin:end])[1:]
+        nats += float((losses * counts).sum())
+    found = float(smoothed.loss(model, tensors(part, "cpu")).detach())
+    assert found == pytest.approx(nats, rel=1e-4)
+    assert found != pytest.approx(float(plain.loss(model, tensors(part, "cpu")).detach()), rel=0.01)
+    assert smoothed.measure(model, plan()) == plain.measure(model, plan())
 
 
 def test_rows_without_weights_take_the_fused_path() -> None:

@@ -51,6 +51,12 @@ def test_copy_drills_take_their_share_of_the_tokens() -> None:
     assert share == pytest.approx(0.4, abs=0.05)
 
 
+@pytest.mark.parametrize("kind", [Instruction, Pretrain])
+def test_smoothing_reaches_the_loss(kind: type[Instruction | Pretrain]) -> None:
+    assert made(kind(label_smoothing=0.1)).smoothing == 0.1
+    assert made(kind()).smoothing == 0.0
+
+
 def test_a_bare_word_stands_for_a_kind(tmp_path: Path) -> None:
     path = tmp_path / "luthier.yaml"
     text = "name: a\ndata: {sources: [{kind: csv, path: a.csv}]}\ntune: {objective: pretrain}\n"

@@ -137,7 +137,12 @@ def refusal(network: Any) -> str:
 
 
 def losses(
-    network: Any, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor
+    network: Any,
+    ids: Tensor,
+    positions: Tensor,
+    segments: Tensor,
+    targets: Tensor,
+    smoothing: float = 0.0,
 ) -> Tensor | None:
     """Cross-entropies (nats) of the wanted tokens, float32 [n]; None if no kernels fit.
 
@@ -150,10 +155,10 @@ def losses(
     batch = ragged(ids, positions, segments, targets)
     if not torch.is_grad_enabled():
         space = _take(stack, len(batch.ids), keep=False)
-        found = Run(stack, space, batch).forward()
+        found = Run(stack, space, batch, smoothing).forward()
         _give_back(stack, space)
         return found
-    fused: Tensor = FusedLosses.apply(stack, batch, *stack.parameters)  # type: ignore[no-untyped-call]
+    fused: Tensor = FusedLosses.apply(stack, batch, smoothing, *stack.parameters)  # type: ignore[no-untyped-call]
     return fused
 
 
@@ -175,20 +180,23 @@ class FusedLosses(torch.autograd.Function):
     """Cross-entropies of a batch of rows."""
 
     @staticmethod
-    def forward(ctx: Any, stack: Stack, batch: Ragged, *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, stack: Stack, batch: Ragged, smoothing: float, *parameters: Tensor
+    ) -> Tensor:
         """Compute the losses, and keep what the gradients need.
 
         Args:
             ctx: Keeps it.
             stack: The network.
             batch: Rows.
+            smoothing: Share of each target spread evenly over the vocabulary.
             parameters: Those of the network that want gradients.
 
         Returns:
             float32 [n] (nats).
         """
         ctx.run, ctx.parameters = (
-            Run(stack, _take(stack, len(batch.ids), keep=True), batch),
+            Run(stack, _take(stack, len(batch.ids), keep=True), batch, smoothing),
             parameters,
         )
         found: Tensor = ctx.run.forward()
@@ -204,7 +212,7 @@ class FusedLosses(torch.autograd.Function):
         _give_back(run.stack, run.space)
         grads = [run.made.get(id(p)) for p in ctx.parameters]
         own = zip(grads, ctx.parameters, strict=True)
-        return None, None, *(None if g is None else g.to(p.dtype) for g, p in own)
+        return None, None, None, *(None if g is None else g.to(p.dtype) for g, p in own)
 
 
 class Run:
@@ -214,13 +222,15 @@ class Run:
         stack: The network.
         space: Memory; this pass's alone until it is over.
         batch: Rows.
+        smoothing: Share of each target spread evenly over the vocabulary.
     """
 
-    def __init__(self, stack: Stack, space: Space, batch: Ragged) -> None:
+    def __init__(self, stack: Stack, space: Space, batch: Ragged, smoothing: float = 0.0) -> None:
         self.stack, self.space, self.batch = stack, space, batch
         self.tokens = len(batch.ids)
         self.library = space.work.library
-        self.head = Head(self.library, stack.head, stack.norm, stack.eps, batch.targets)
+        parts = (stack.head, stack.norm, stack.eps, batch.targets)
+        self.head = Head(self.library, *parts, smoothing)
         cosines, sines = stack.angles(int(batch.positions.max()) + 1)
         self.angles = (batch.positions, cosines, sines)
         self.made: dict[int, Tensor] = {}

@@ -21,12 +21,20 @@ class Head:
         gain: Of the norm.
         eps: Of the norm.
         targets: int64 [n].
+        smoothing: Share of each target spread evenly over the vocabulary.
     """
 
     def __init__(
-        self, library: Any, weight: Tensor, gain: Tensor, eps: float, targets: Tensor
+        self,
+        library: Any,
+        weight: Tensor,
+        gain: Tensor,
+        eps: float,
+        targets: Tensor,
+        smoothing: float = 0.0,
     ) -> None:
         self.library, self.weight, self.gain, self.eps = library, weight, gain, eps
+        self.smoothing = smoothing
         self.count = len(targets)
         self.targets = torch.cat([targets, targets.new_zeros(-self.count % 32)])
         self.rows, self.width = len(self.targets), weight.shape[1]
@@ -58,6 +66,9 @@ class Head:
             spare[0].data_ptr(),
             spare[1].data_ptr(),
         )
+        if self.smoothing:  # a mean of logits is the logit of the mean word
+            mean = self.weight.detach().mean(0, dtype=torch.float32)
+            chosen = torch.lerp(chosen, self.hidden.float() @ mean, self.smoothing)
         return (self.log_sums - chosen)[: self.count]
 
     def backward(self, factors: Tensor, to_weight: Tensor | None, to_gain: Tensor | None) -> Tensor:
@@ -112,4 +123,5 @@ class Head:
             self.rows,
             self.width,
             self.weight.shape[0],
+            self.smoothing,
         )

@@ -65,6 +65,7 @@ class Projection(ctypes.Structure):
         ("n", _LONG),
         ("width", _LONG),
         ("vocabulary", _LONG),
+        ("smoothing", _FLOAT),
     )
 
 

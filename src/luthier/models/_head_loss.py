@@ -19,7 +19,9 @@ class HeadLoss(torch.autograd.Function):
     """Sum of the cross-entropies (nats) of ``hidden @ weight.T`` against targets."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, smoothing: float = 0.0
+    ) -> Tensor:
         """Compute loss and gradients.
 
         Args:
@@ -27,6 +29,7 @@ class HeadLoss(torch.autograd.Function):
             hidden: [n, width].
             weight: [vocabulary, width]; gets a gradient only if it asks for one.
             targets: int64 [n]; negative ones do not count.
+            smoothing: Share of each target spread evenly over the vocabulary.
 
         Returns:
             float32 scalar.
@@ -40,10 +43,15 @@ class HeadLoss(torch.autograd.Function):
             counts, wanted = wanted >= 0, wanted.clamp(min=0)
             logits = (part @ weight.T).float()
             norm = torch.logsumexp(logits, 1, keepdim=True)
-            total += ((norm - logits.gather(1, wanted)) * counts).sum()
-            # the gradient of the loss by the logits: probabilities, less one at the target
+            aim = (1.0 - smoothing) * logits.gather(1, wanted)
+            if smoothing:
+                aim += smoothing * logits.mean(1, keepdim=True)
+            total += ((norm - aim) * counts).sum()
+            # the gradient of the loss by the logits: probabilities, less the shares of the target
             slope = logits.sub_(norm).exp_()
-            slope.scatter_add_(1, wanted, -torch.ones_like(wanted, dtype=slope.dtype))
+            slope.scatter_add_(1, wanted, torch.full_like(norm, smoothing - 1.0))
+            if smoothing:
+                slope.sub_(smoothing / slope.shape[1])
             slope = slope.mul_(counts).to(hidden.dtype)
             to_hidden[begin : begin + _PIECE] = slope @ weight
             if to_weight is not None:
@@ -53,8 +61,8 @@ class HeadLoss(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         """Hand the gradients on, scaled."""
         to_hidden, to_weight = ctx.saved_tensors
         scaled = None if to_weight is None else to_weight * grad.to(to_weight.dtype)
-        return to_hidden * grad.to(to_hidden.dtype), scaled, None
+        return to_hidden * grad.to(to_hidden.dtype), scaled, None, None

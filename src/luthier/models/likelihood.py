@@ -45,7 +45,13 @@ def block_mask(segments: Tensor, window: int | None = None) -> Tensor:
 
 
 def nll(
-    network: Any, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor
+    network: Any,
+    ids: Tensor,
+    positions: Tensor,
+    segments: Tensor,
+    targets: Tensor,
+    *,
+    smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood (nats) of every wanted token.
 
@@ -55,11 +61,13 @@ def nll(
         positions: int64, counted from 0 within each row.
         segments: int64, see ``block_mask``.
         targets: int64, the token to predict at each position, -100 where none.
+        smoothing: Share of each target spread evenly over the vocabulary (Szegedy et al. 2016,
+            section 7), for training.
 
     Returns:
         float32 [n] losses, and int64 [n] the sequence each belongs to.
     """
-    fused = _fused_losses(network, ids, positions, segments, targets)
+    fused = _fused_losses(network, ids, positions, segments, targets, smoothing)
     if fused is not None:
         return fused, (targets >= 0).flatten().nonzero()[:, 0] // targets.shape[1]
     head, finish = _parts(network)[1:]
@@ -67,7 +75,7 @@ def nll(
     piece = max(_ROUND, _LOGITS_AT_ONCE // head.weight.shape[0] // _ROUND * _ROUND)
     losses = []
     for begin in range(0, max(1, len(chosen)), piece):
-        part = (chosen[begin : begin + piece], wanted[begin : begin + piece])
+        part = (chosen[begin : begin + piece], wanted[begin : begin + piece], smoothing)
         if len(chosen) > piece and torch.is_grad_enabled():
             losses.append(checkpoint(_nll, head, finish, *part, use_reentrant=False))
         else:
@@ -76,21 +84,30 @@ def nll(
 
 
 def summed_nll(
-    network: Any, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor
+    network: Any,
+    ids: Tensor,
+    positions: Tensor,
+    segments: Tensor,
+    targets: Tensor,
+    *,
+    smoothing: float = 0.0,
 ) -> Tensor:
     """Sum of the negative log-likelihoods (nats), for training: loss and projection are fused.
 
     Args: See ``nll``, whose losses this adds up.
     """
-    fused = _fused_losses(network, ids, positions, segments, targets)
+    fused = _fused_losses(network, ids, positions, segments, targets, smoothing)
     if fused is not None:
         return fused.sum()
     _, head, finish = _parts(network)
     fits = type(head) is torch.nn.Linear and getattr(head, "bias", None) is None
     if not fits or finish is not _as_is:
-        return nll(network, ids, positions, segments, targets)[0].sum()
+        found = nll(network, ids, positions, segments, targets, smoothing=smoothing)[0]
+        return found.sum()
     chosen, wanted, _ = _wanted(network, ids, positions, segments, targets)
-    loss: Tensor = HeadLoss.apply(chosen, head.weight, wanted)  # type: ignore[no-untyped-call]
+    loss: Tensor = HeadLoss.apply(  # type: ignore[no-untyped-call]
+        chosen, head.weight, wanted, smoothing
+    )
     return loss
 
 
@@ -102,7 +119,7 @@ def operations(network: Any) -> str:
     return f"PyTorch: {reason}" if reason else "fused kernels"
 
 
-def _fused_losses(network: Any, *batch: Tensor) -> Tensor | None:
+def _fused_losses(network: Any, *batch: Any) -> Tensor | None:
     """Of the wanted tokens, where kernels know the network."""
     return None if virtual.count(network) else _fused.losses(network, *batch)
 
@@ -331,8 +348,15 @@ def _attention(decoder: Any, segments: Tensor) -> Tensor | dict[str, Tensor]:
     return {kind: mask(window if kind == "sliding_attention" else None) for kind in kinds}
 
 
-def _nll(head: Any, finish: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor) -> Tensor:
-    return functional.cross_entropy(finish(head(hidden)).float(), targets, reduction="none")
+def _nll(
+    head: Any,
+    finish: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    targets: Tensor,
+    smoothing: float,
+) -> Tensor:
+    logits = finish(head(hidden)).float()
+    return functional.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
 
 
 def _parts(network: Any) -> tuple[Any, Any, Callable[[Tensor], Tensor]]:

@@ -28,6 +28,8 @@ class NextToken:
         width: Tokens of a packed sequence.
         pad_id: Written where nothing is.
         made: Rows that are not of an example: pieces of documents, drills.
+        smoothing: Share of each target spread evenly over the vocabulary while learning;
+            measuring does not know it.
         unit: Losses are per learned token.
     """
 
@@ -35,6 +37,7 @@ class NextToken:
     width: int
     pad_id: int
     made: int = 0
+    smoothing: float = 0.0
     unit: str = "token"
 
     def __len__(self) -> int:
@@ -68,8 +71,9 @@ class NextToken:
     def loss(self, model: Model, batch: Mapping[str, Tensor]) -> Tensor:
         """Sum of the cross-entropies (nats) of the learned tokens, each times its weight."""
         if "weights" not in batch:
-            return summed_nll(model.network, *_packed(batch))
-        return (nll(model.network, *_packed(batch))[0] * _own_weights(batch)).sum()
+            return summed_nll(model.network, *_packed(batch), smoothing=self.smoothing)
+        losses, _ = nll(model.network, *_packed(batch), smoothing=self.smoothing)
+        return (losses * _own_weights(batch)).sum()
 
     def measure(self, model: Model, plan: Plan) -> dict[str, float]:
         """Loss (nats per learned token), perplexity, and bits for each byte of learned text.

@@ -26,6 +26,9 @@ class Instruction(Spec):
 
     kind: Literal["instruction"] = "instruction"
     """Tag."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target spread evenly over all tokens (Szegedy et al. 2016, section 7). Only the
+    training loss knows it; validation losses stay plain cross-entropies."""
 
 
 class Pretrain(Spec):
@@ -41,6 +44,8 @@ class Pretrain(Spec):
     copy_drills: float = Field(0.0, ge=0, lt=0.5)
     """Share of the tokens that are random spans to be copied: small models learn early to find and
     repeat what stands in their context."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """As with `instruction`."""
 
 
 Truncation = Literal["error", "drop", "truncate_prompt", "split"]
@@ -71,6 +76,7 @@ def language_rows(
     from luthier.tune._lm import NextToken
 
     objective = spec.objective
+    assert isinstance(objective, Instruction | Pretrain)
     length = min(spec.max_length, model.context_length)
     found = rows.from_examples(
         examples,
@@ -89,7 +95,8 @@ def language_rows(
             drills = _drills(len(found.ids), objective.copy_drills, model, spec.seed)
             found = rows.concatenate([found, drills])
     pad_id = int(model.tokenizer.pad_token_id or 0)
-    return NextToken(found, length, pad_id, made=len(found) - taken)
+    made = len(found) - taken
+    return NextToken(found, length, pad_id, made, objective.label_smoothing)
 
 
 def _chosen(name: str, share: float, seed: int) -> bool:

@@ -16,6 +16,7 @@ typedef struct {
     const bf16 *weight; /* [vocabulary][width] */
     const int64_t *targets;
     long n, width, vocabulary;
+    float smoothing; /* share of each target spread evenly over the vocabulary */
 } Head;
 
 INLINE long least(long a, long b) { return a < b ? a : b; }
@@ -111,6 +112,7 @@ typedef struct { /* of one thread */
 INLINE void slopes(const Head *h, const Own *own, long begin, long end, long first, long many,
                    const float *log_sums, const float *factor) {
     long words = many * 32, tokens = (end - begin) / 32;
+    __m512 even = _mm512_set1_ps(h->smoothing / h->vocabulary);
     for (long token = begin; token < end; token += 32) {
         logits(h, token, own->transposed, many, own->lines);
         for (long i = 0; i < 32; i++) {
@@ -119,10 +121,10 @@ INLINE void slopes(const Head *h, const Own *own, long begin, long end, long fir
             __m512 by = _mm512_set1_ps(factor[token + i]);
             for (long j = 0; j < words; j += 16) {
                 __m512 e = exponential(_mm512_sub_ps(_mm512_load_ps(line + j), shift));
-                _mm512_store_ps(line + j, _mm512_mul_ps(by, e));
+                _mm512_store_ps(line + j, _mm512_mul_ps(by, _mm512_sub_ps(e, even)));
             }
             long word = h->targets[token + i] - first * 32;
-            if (word >= 0 && word < words) line[word] -= factor[token + i];
+            if (word >= 0 && word < words) line[word] -= factor[token + i] * (1 - h->smoothing);
             bf16 *to = own->p + (token - begin + i) * words;
             for (long j = 0; j < words; j += 32)
                 store2(to + j, _mm512_load_ps(line + j), _mm512_load_ps(line + j + 16));
