@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from luthier.models import _fused_bert
+from luthier.models._fused_network import UnknownNetworkError
+
 _BITS = 15  # of the random numbers that decide what is dropped
 
 
@@ -54,7 +57,18 @@ def states(body: Any, ids: Tensor, positions: Tensor, grid: Tensor, places: Tens
     x: Tensor = embeddings.word_embeddings(ids) + embeddings.token_type_embeddings.weight[0]
     x = embeddings.LayerNorm(x + embeddings.position_embeddings(positions))
     x = dropout(x, embeddings.dropout.p, training)
-    outside = torch.where(grid == len(ids) - 1, -math.inf, 0.0)[:, None, None, :]
+    try:
+        stack = _fused_bert.stack_of(body)
+    except UnknownNetworkError:
+        return _plain_states(body, x, grid, places)
+    starts = torch.cat([grid[:, 0], grid.new_tensor([len(places)])])
+    return _fused_bert.states(stack, x, starts, training=training)
+
+
+def _plain_states(body: Any, x: Tensor, grid: Tensor, places: Tensor) -> Tensor:
+    """The blocks by PyTorch's operations."""
+    training, last_token = body.training, len(x) - 1
+    outside = torch.where(grid == last_token, -math.inf, 0.0)[:, None, None, :]
     for layer in body.encoder.layer:
         own, out = layer.attention.self, layer.attention.output
         heads, rate = own.num_attention_heads, own.dropout.p if training else 0.0

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from luthier.models import _fused
+from luthier.models import _fused, _fused_bert
 from luthier.tune._sharded import cut_like, whole
 from luthier.tune._world import World
 
@@ -107,6 +107,7 @@ class Weights:
 def _stop(parameters: Iterable[Any]) -> None:
     """No more sums in float32: gradients are the network's own again, and memory is given back."""
     _fused.release()
+    _fused_bert.release()
     for parameter in parameters:
         if hasattr(parameter, "main_grad"):
             del parameter.main_grad

@@ -1,0 +1,23 @@
+/* A block of BERT (Devlin et al. 2019): what bert.c and bert_attention.c share. */
+#pragma once
+#include "random.h"
+
+typedef struct {
+    long tokens, rows, width, inner, heads, number; /* number: of the block in the network */
+    const int64_t *starts;                          /* rows + 1; behind the last only filling */
+    float eps;
+    Dropout hidden, attention;
+    /* weights [out][in], biases, gains; queries, keys, values, out, up, down */
+    const bf16 *weight[6], *bias[6], *gain[2], *shift[2];
+    /* float32, to be added to; NULL where none is wanted */
+    float *to_weight[6], *to_bias[6], *to_gain[2], *to_shift[2];
+    /* of the pass; x and y are the block's input and output */
+    bf16 *x, *sides, *mixed, *normed, *between, *gates, *last_normed, *y;
+    float *rstd, *log_sums; /* [2][tokens], [heads][tokens] */
+    /* memory for any block; slope is the gradient by y and becomes that by x */
+    bf16 *packed, *active, *made, *left, *right, *slope, *to_out, *to_sides;
+    float *sums; /* [threads][3][width], zero */
+} Block;
+
+void bert_attention(const Block *b);
+void bert_attention_backward(const Block *b, const bf16 *slope);
