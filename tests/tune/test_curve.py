@@ -21,7 +21,8 @@ def history(
         found.train.append([step, loss, 1e-3, step * 100, 0.1 * step, 1.0])
         if validation and step % every == 0 and len(found.validation) < len(validation):
             value = validation[len(found.validation)]
-            found.measured({"loss": value, metric: value}, metric)
+            loss = value if metric == "loss" else 2 - value
+            found.measured({"loss": loss, metric: value}, metric)
     return found
 
 
@@ -77,6 +78,37 @@ def test_a_run_that_went_back_says_so_first() -> None:
     first = read_curve(found)[0]
     assert first.sign == "diverged"
     assert "0.5" in first.mend
+
+
+def test_scatter_of_windows_is_no_fluctuation_where_held_out_rows_fall_smoothly() -> None:
+    rough = SETTLED * (1 + 0.4 * NOISE.clip(-2, 2))
+    smooth = [1.647, 1.553, 1.477, 1.433, 1.356, 1.317, 1.286, 1.282]
+    assert [a.sign for a in read_curve(history(rough, smooth))] == ["fits"]
+    (alone,) = read_curve(history(rough))
+    assert alone.sign == "fluctuating"
+    assert "from step to step" in alone.why
+    assert "data.split.validation" in alone.mend
+
+
+@pytest.mark.parametrize(
+    ("validation", "times"),
+    [
+        ([2.0, 1.5, 1.8, 1.4, 1.3, 1.3], "by more than 5%"),
+        ([2.0, 1.5, 1.8, 1.4, 1.7, 1.2], "2 times"),
+        ([2.0, 1.5, 1.4, 1.43, 1.39, 1.38], ""),  # a rise of 2 % is none
+        ([2.0, 1.5, 1.4, 1.45, 1.52, 1.4], "by more than 5%"),  # in two steps
+    ],
+)
+def test_held_out_rows_that_go_up_and_down(validation: list[float], times: str) -> None:
+    found = [a for a in read_curve(history(SETTLED, validation)) if a.sign == "fluctuating"]
+    assert bool(found) == bool(times)
+    assert not found or found[0].why.endswith(times)
+
+
+def test_over_fitting_names_the_step_of_the_figure_it_reads() -> None:
+    found = history(SETTLED, [2.0, 1.5, 1.4, 1.7, 2.1])
+    found.best_step = 7  # of another figure, which decided
+    assert "loss was best at step 120" in read_curve(found)[0].why
 
 
 def test_a_short_run_says_nothing() -> None:

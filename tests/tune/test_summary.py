@@ -30,6 +30,20 @@ def test_an_empty_run_is_json_too() -> None:
     json.dumps(found)
 
 
+def test_the_curve_is_read_by_the_figure_that_decided() -> None:
+    history = History()
+    for step in range(1, 61):
+        history.train.append([step, 1 + 2 / step, 1e-3, step, step, 1.0])
+        if step % 10 == 0:
+            history.step = step
+            accuracy = 0.9 if step == 30 else 0.7
+            history.measured({"loss": 1 / step, "accuracy": accuracy}, "accuracy")
+    (found,) = training_summary(history, "accuracy")["advice"]
+    assert found["sign"] == "over-fitting"
+    assert "accuracy was best at step 30" in found["why"]
+    assert [a["sign"] for a in training_summary(history)["advice"]] == ["fits"]
+
+
 def test_figures_before_and_after() -> None:
     assert validation_summary({}, {}) == {"validation_loss_before": None, "validation_loss": None}
     found = validation_summary({"loss": 2.0, "accuracy": 0.1}, {"loss": 1.0, "accuracy": 0.5})

@@ -259,8 +259,8 @@ def _tuning(console: Console, tuned: Artifact | None) -> None:
         f"validation {before:.3f} to {after:.3f}" if before and after else None,
         _part(summary, "best_step", "best at step {}") if summary.get("best_step") else None,
         "stopped early" if summary.get("stopped_early") else None,
-        f"went back {summary['rollbacks']} times" if summary.get("rollbacks") else None,
-        f"{summary['skipped']} steps skipped" if summary.get("skipped") else None,
+        _times("went back", summary.get("rollbacks")),
+        _part(summary, "skipped", "{n} steps skipped") if summary.get("skipped") else None,
     )
     _line(console, "validation", *(_moved(summary, name) for name in ("accuracy", "margin")))
     _line(
@@ -275,6 +275,10 @@ def _tuning(console: Console, tuned: Artifact | None) -> None:
         _line(console, "the curve", f"{found['sign']}: {found['why']}")
         if found["mend"]:
             _line(console, "", found["mend"])
+
+
+def _times(what: str, count: int | None) -> str | None:
+    return f"{what} {'once' if count == 1 else f'{count} times'}" if count else None
 
 
 def _moved(summary: Mapping[str, Any], name: str) -> str | None:

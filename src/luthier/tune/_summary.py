@@ -18,6 +18,7 @@ def summarise(
     history: History,
     before: dict[str, float],
     after: dict[str, float],
+    metric: str = "loss",
 ) -> dict[str, Any]:
     """All of it; see the parts.
 
@@ -28,10 +29,11 @@ def summarise(
         history: Of the run.
         before: Figures of the validation rows before it.
         after: The same after it.
+        metric: The figure of the validation rows that decided the best step.
     """
     return {
         **rows_summary(learned, held_out, ledger),
-        **training_summary(history),
+        **training_summary(history, metric),
         **validation_summary(before, after),
     }
 
@@ -50,8 +52,8 @@ def rows_summary(learned: Objective, held_out: Objective | None, ledger: Ledger)
     }
 
 
-def training_summary(history: History) -> dict[str, Any]:
-    """Steps, losses, speed, and what the curve says."""
+def training_summary(history: History, metric: str = "loss") -> dict[str, Any]:
+    """Steps, losses, speed, and what the curve says of the figure that decided."""
     return {
         "tokens": history.tokens,
         "steps": history.step,
@@ -63,7 +65,7 @@ def training_summary(history: History) -> dict[str, Any]:
         "loss_last": history.train[-1][1] if history.train else None,
         "seconds": round(history.seconds, 2),
         "tokens_per_s": round(history.tokens_per_s, 1),
-        "advice": [dataclasses.asdict(found) for found in read_curve(history)],
+        "advice": [dataclasses.asdict(found) for found in read_curve(history, metric)],
     }
 
 

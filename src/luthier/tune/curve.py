@@ -21,7 +21,9 @@ Sign = Literal[
 ]
 LEAST = 20  # steps from which on a curve can be read
 CLEAR = 0.02  # relative change that counts
-ROUGH = 0.25  # spread of the loss from step to step, relative to the loss
+ROUGH = 0.25  # spread of the training loss from step to step, relative to the loss
+SWING = 0.05  # rise of the held-out loss, and fall after it, that counts
+ENOUGH = 4  # measurements from which on held-out rows tell whether the model swings
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def read_curve(history: History, metric: str = "loss") -> list[Advice]:
         *_learned_nothing(losses),
         *_over(history, losses, metric),
         *_under(history, losses, metric),
-        *_rough(losses),
+        *_rough(history, losses),
     ]
     if found:
         return found
@@ -68,11 +70,11 @@ def read_curve(history: History, metric: str = "loss") -> list[Advice]:
 def _diverged(history: History) -> list[Advice]:
     if not history.rollbacks:
         return []
-    last = history.rollbacks[-1]
+    last, times = history.rollbacks[-1], len(history.rollbacks)
     return [
         Advice(
             "diverged",
-            f"{last['reason']}; the run went back {len(history.rollbacks)} times",
+            f"{last['reason']}; the run went back {'once' if times == 1 else f'{times} times'}",
             f"Lower tune.lr (it ended at {history.lr_scale:g} of what was asked for), raise "
             "tune.warmup_ratio, or lower tune.max_grad_norm.",
         )
@@ -105,7 +107,7 @@ def _over(history: History, losses: NDArray[np.float64], metric: str) -> list[Ad
     return [
         Advice(
             "over-fitting",
-            f"on validation rows {metric} was best at step {int(history.best_step)} and "
+            f"on validation rows {metric} was best at step {_steps(history, metric)[best]} and "
             f"{worse:.0%} worse at the end, while the training loss still fell",
             "More or more varied rows, fewer tune.epochs, tune.patience to stop in time, a higher "
             "tune.weight_decay, or fewer trained weights (tune.method: lora with a smaller r).",
@@ -133,25 +135,64 @@ def _under(history: History, losses: NDArray[np.float64], metric: str) -> list[A
     ]
 
 
-def _rough(losses: NDArray[np.float64]) -> list[Advice]:
-    half = losses[len(losses) // 2 :]
-    # differences of neighbours know no trend; their spread is that of the noise times root two
-    spread = float(np.diff(half).std() / np.sqrt(2) / max(abs(half.mean()), 1e-12))
-    if spread < ROUGH:
+def _rough(history: History, losses: NDArray[np.float64]) -> list[Advice]:
+    """The model swings: seen on held-out rows if there are any, else on training windows.
+
+    Each training window holds other rows, so its loss varies even if the model stands still; the
+    held-out rows are always the same ones, so their loss varies only as far as the model does.
+    """
+    held_out = _validation(history, "loss")
+    if len(held_out) >= ENOUGH:
+        swings = _swings(held_out)
+        why = f"on validation rows the loss rose and fell again by more than {SWING:.0%}" + (
+            f", {swings} times" if swings > 1 else ""
+        )
+        more = ""
+    else:
+        half = losses[len(losses) // 2 :]
+        # differences of neighbours know no trend; their spread is that of the noise times root two
+        spread = float(np.diff(half).std() / np.sqrt(2) / max(abs(half.mean()), 1e-12))
+        swings = int(spread >= ROUGH)
+        why = f"the training loss varies by {spread:.0%} from step to step"
+        more = (
+            " Rows that differ make it vary, too: whether the model does, validation rows "
+            "(data.split.validation) would tell."
+        )
+    if not swings:
         return []
     return [
         Advice(
             "fluctuating",
-            f"the training loss varies by {spread:.0%} from step to step",
+            why,
             "A larger tune.batch_tokens or tune.batch_rows, a lower tune.lr, or a schedule that "
-            "decays (cosine, wsd).",
+            f"decays (cosine, wsd).{more}",
         )
     ]
+
+
+def _swings(curve: NDArray[np.float64]) -> int:
+    """How often a curve rises by a clear share of itself and then falls by as much."""
+    count, low = 0, float(curve[0])
+    high: float | None = None
+    for value in map(float, curve[1:]):
+        if high is None:  # on the way down, until it is clearly up again
+            low = min(low, value)
+            high = value if value > low * (1 + SWING) else None
+        elif value < high / (1 + SWING):
+            count, low, high = count + 1, value, None
+        else:
+            high = max(high, value)
+    return count
 
 
 def _ends(losses: NDArray[np.float64]) -> tuple[float, float]:
     tenth = max(2, len(losses) // 10)
     return float(losses[:tenth].mean()), float(losses[-tenth:].mean())
+
+
+def _steps(history: History, metric: str) -> list[int]:
+    """Where a figure was measured."""
+    return [int(line["step"]) for line in history.validation if metric in line]
 
 
 def _validation(history: History, metric: str) -> NDArray[np.float64]:
