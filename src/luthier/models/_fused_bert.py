@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from luthier.models._fused_library import library
-from luthier.models._fused_network import UnknownNetworkError, gradient
+from luthier.models._fused_network import UnknownNetworkError, sum_of
 
 SPARE = 32  # rows behind the last that kernels may read
 _LONG, _FLOAT, _POINTER = ctypes.c_long, ctypes.c_float, ctypes.c_void_p
@@ -52,6 +52,7 @@ class Call(ctypes.Structure):
         ("to_bias", _POINTER * 6),
         ("to_gain", _POINTER * 2),
         ("to_shift", _POINTER * 2),
+        ("fresh", _LONG * 6),
         *((name, _POINTER) for name in _MEMORY),
     )
 
@@ -314,11 +315,19 @@ class Run:
 
     def _sums(self, number: int) -> dict[str, Any]:
         """Where the gradients of a block's parameters are summed."""
-        found = [
-            gradient(p, self.made).data_ptr() if p.requires_grad else None
-            for p in self.stack.blocks[number].parameters
-        ]
-        return _pointers("to_", found)
+        found: list[int | None] = []
+        fresh = (_LONG * 6)()
+        for place, parameter in enumerate(self.stack.blocks[number].parameters):
+            if not parameter.requires_grad:
+                found.append(None)
+                continue
+            sums, over = sum_of(parameter, self.made)
+            if place < len(fresh):
+                fresh[place] = over
+            elif over:
+                sums.zero_()
+            found.append(sums.data_ptr())
+        return {"fresh": fresh, **_pointers("to_", found)}
 
     def _call(self, number: int) -> Call:
         stack, block = self.stack, self.stack.blocks[number]

@@ -121,17 +121,26 @@ def gradient(parameter: Tensor, made: dict[int, Tensor]) -> Tensor:
     """Where a parameter's gradient is summed, float32 of its shape.
 
     Args:
-        parameter: If it has an attribute ``main_grad``, that is it, made if it is None.
+        parameter: If it has an attribute ``main_grad``, that is it, made if it is None. What an
+            attribute ``main_grad_over`` says is over is cleared.
         made: By ``id`` of the parameter, for those without.
     """
+    found, fresh = sum_of(parameter, made)
+    return found.zero_() if fresh else found
+
+
+def sum_of(parameter: Any, made: dict[int, Tensor]) -> tuple[Tensor, bool]:
+    """The same, and whether what stands in it is to be written over, not added to."""
     if hasattr(parameter, "main_grad"):
+        fresh = parameter.main_grad is None or getattr(parameter, "main_grad_over", False)
         if parameter.main_grad is None:
-            parameter.main_grad = torch.zeros(parameter.shape)
-        own: Tensor = parameter.main_grad
-        return own
-    if id(parameter) not in made:
-        made[id(parameter)] = torch.zeros(parameter.shape)
-    return made[id(parameter)]
+            parameter.main_grad = torch.empty(parameter.shape)
+        parameter.main_grad_over = False
+        return parameter.main_grad, fresh
+    fresh = id(parameter) not in made
+    if fresh:
+        made[id(parameter)] = torch.empty(parameter.shape)
+    return made[id(parameter)], fresh
 
 
 def stack_of(network: Any) -> Stack:

@@ -233,10 +233,15 @@ class Optimizers:
 
     def step(self, lr: float) -> None:
         """Update all weights with this learning rate."""
+        self.at(lr)
+        for part in self.parts:
+            part.step()
+
+    def at(self, lr: float) -> None:
+        """Set the learning rate of the next update."""
         for part in self.parts:
             for group in part.param_groups:
                 group["lr"] = lr * group.get("lr_scale", 1.0)
-            part.step()
 
     @property
     def state_bytes(self) -> int:

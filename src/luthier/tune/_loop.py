@@ -23,6 +23,7 @@ from luthier.tune._checkpoint import GOOD, Checkpoints
 from luthier.tune._history import History
 from luthier.tune._objective import MicroBatch, Objective, order_seed, steps, total_steps
 from luthier.tune._sharded import shard
+from luthier.tune._update import Update
 from luthier.tune._weights import Weights
 from luthier.tune._world import World
 from luthier.tune.methods import begin_round, lr_scale, rounds
@@ -221,7 +222,8 @@ def _one_step(run: _Run, step: int, window: Sequence[int]) -> str:
         return ""
     summed = run.world.total(_backward(run, parts, weight))
     run.weights.add_up(run.world)
-    norm = run.weights.clip(spec.max_grad_norm) if math.isfinite(summed) else math.nan
+    update = Update(run.weights, run.optimizer)
+    norm = update.clip(spec.max_grad_norm) if math.isfinite(summed) else math.nan
     if not math.isfinite(norm):
         run.weights.forget()
         what = "gradient" if math.isfinite(summed) else "loss"
@@ -229,8 +231,7 @@ def _one_step(run: _Run, step: int, window: Sequence[int]) -> str:
         return f"the {what} is not a number at step {step + 1} ({run.learned.origins[window[0]]})"
     warmup = warmup_steps(run.total, ratio=spec.warmup_ratio, steps=spec.warmup_steps)
     lr = spec.peak_lr * factor(spec.schedule, step, run.total, warmup_steps=warmup)
-    run.optimizer.step(lr * history.lr_scale)
-    run.weights.scatter()
+    update.apply(lr * history.lr_scale)
     history.step = step + 1
     history.tokens += sum(part.tokens for part in parts)
     history.seconds += time.perf_counter() - started

@@ -35,13 +35,19 @@ class Weights:
         # fused kernels sum gradients here in float32 (see models/_fused.py)
         direct = [p for _, p, m in self.pairs if p is not m]
         for parameter in direct:
-            parameter.main_grad = None  # type: ignore[attr-defined]
+            parameter.main_grad, parameter.main_grad_over = None, True  # type: ignore[attr-defined]
         weakref.finalize(self, _stop, direct)
 
     @property
     def named(self) -> list[tuple[str, Tensor]]:
         """Names and float32 tensors, for the optimizer."""
         return [(name, master) for name, _, master in self.pairs]
+
+    @property
+    def rounded(self) -> dict[int, Tensor]:
+        """For the ``id`` of a master the network's own tensor, if it is bfloat16."""
+        pairs = [(m, p) for _, p, m in self.pairs if p is not m and p.dtype == torch.bfloat16]
+        return {id(master): parameter for master, parameter in pairs}
 
     @property
     def count(self) -> int:
@@ -52,7 +58,8 @@ class Weights:
         """After each backward pass: add the network's gradients to the master's."""
         for _, parameter, master in self.pairs:
             direct = getattr(parameter, "main_grad", None)
-            if direct is not None and parameter.requires_grad:
+            over = getattr(parameter, "main_grad_over", True)
+            if direct is not None and parameter.requires_grad and not over:
                 master.grad = direct
             if parameter is master or parameter.grad is None:
                 continue
@@ -88,9 +95,8 @@ class Weights:
         """Drop the gradients."""
         for _, parameter, master in self.pairs:
             master.grad = None
-            direct = getattr(parameter, "main_grad", None)
-            if direct is not None:
-                direct.zero_()
+            if hasattr(parameter, "main_grad"):
+                parameter.main_grad_over = True  # type: ignore[attr-defined]
 
     def snapshot(self) -> list[Tensor]:
         """Copies of the master weights, whole and on the CPU."""
@@ -110,4 +116,4 @@ def _stop(parameters: Iterable[Any]) -> None:
     _fused_bert.release()
     for parameter in parameters:
         if hasattr(parameter, "main_grad"):
-            del parameter.main_grad
+            del parameter.main_grad, parameter.main_grad_over

@@ -196,7 +196,7 @@ static void gradients(const Block *b, int layer, int count, const bf16 *slope, c
         }
         pack_left(slope + (i - layer) * many, ld, b->left, t, many);
         tiles(b, (char *const *)(b->to_weight + i), 1, many, in * 4, (const void **)sums);
-        matmul_sum(b->left, b->right, (float *const *)sums, in, many, in, t);
+        matmul_sums(b->left, b->right, (float *const *)sums, in, many, in, t, b->fresh[i]);
     }
 }
 

@@ -11,6 +11,7 @@ typedef struct {
     const bf16 *weight[6], *bias[6], *gain[2], *shift[2];
     /* float32, to be added to; NULL where none is wanted */
     float *to_weight[6], *to_bias[6], *to_gain[2], *to_shift[2];
+    long fresh[6]; /* what stands in to_weight is written over */
     /* of the pass; x and y are the block's input and output */
     bf16 *x, *sides, *mixed, *normed, *between, *gates, *last_normed, *y;
     float *rstd, *log_sums; /* [2][tokens], [heads][tokens] */

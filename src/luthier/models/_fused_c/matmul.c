@@ -140,9 +140,9 @@ void matmul(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, 
 }
 
 /* Add a.T b to float32 sums [m][n], whose rows come sixteen by sixteen: `left` packed by pack_left,
- * `right` by pack_plain, both over k rows. */
-void matmul_sum(const bf16 *left, const bf16 *right, float *const *rows, long ld, long m, long n,
-                long k) {
+ * `right` by pack_plain, both over k rows. `fresh` sums are written over. */
+void matmul_sums(const bf16 *left, const bf16 *right, float *const *rows, long ld, long m, long n,
+                 long k, long fresh) {
     long deep = 320 * 1024 / (n * 32); /* blocks of k whose right factor stays in the cache */
     deep = deep < 4 ? 4 : deep;
     long blocks = k / 32, tall = m / 32 / 8 > 1 ? m / 32 / 8 : 1;
@@ -159,7 +159,10 @@ void matmul_sum(const bf16 *left, const bf16 *right, float *const *rows, long ld
                     for (long j = 0; j < n / 32; j++) {
                         const bf16 *upper = left + (2 * i * blocks + k0) * TILE;
                         float *to = rows[2 * i] + j * 32, *below = rows[2 * i + 1] + j * 32;
-                        sums_load(to, below, ld);
+                        if (fresh && !k0)
+                            sums_zero();
+                        else
+                            sums_load(to, below, ld);
                         multiply(upper, upper + blocks * TILE, 32, TILE,
                                  right + (j * blocks + k0) * BLOCK, many);
                         sums_store(to, below, ld);
@@ -167,4 +170,9 @@ void matmul_sum(const bf16 *left, const bf16 *right, float *const *rows, long ld
             }
         tiles_end();
     }
+}
+
+void matmul_sum(const bf16 *left, const bf16 *right, float *const *rows, long ld, long m, long n,
+                long k) {
+    matmul_sums(left, right, rows, ld, m, n, k, 0);
 }

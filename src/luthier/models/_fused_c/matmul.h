@@ -20,5 +20,5 @@ void pack_transposed(const bf16 *const *rows, long ld, bf16 *packed, long stride
 void pack_plain(const bf16 *const *rows, long ld, bf16 *packed, long k, long n);
 void pack_left(const bf16 *a, long ld, bf16 *packed, long k, long m);
 void matmul(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, const Ending *e);
-void matmul_sum(const bf16 *left, const bf16 *right, float *const *rows, long ld, long m, long n,
-                long k);
+void matmul_sums(const bf16 *left, const bf16 *right, float *const *rows, long ld, long m, long n,
+                 long k, long fresh);
