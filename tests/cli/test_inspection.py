@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from tiny_models import masked_vocabulary, tiny_masked
 
 from luthier.cli._inspection import show
 from luthier.cli.models_inspect import inspect_model
@@ -47,3 +48,18 @@ def test_an_adapter_without_its_base(tmp_path: Path) -> None:
     assert "LORA, rank 4, alpha 8" in text
     assert "no/where (not on this machine)" in text
     assert "its memory is unknown" in text
+
+
+def test_small_models_are_told_in_smaller_units() -> None:
+    text = screen(inspect_model("starter"))
+    assert "Memory in MB (" in text
+    weights = next(line for line in text.splitlines() if line.split()[:1] == ["weights"])
+    assert len(set(weights.split()[1:])) == 4, "every precision takes something else"
+
+
+def test_an_encoder_is_not_blamed_for_lacking_a_chat_template(tmp_path: Path) -> None:
+    tiny_masked().save_pretrained(tmp_path)
+    masked_vocabulary().save_pretrained(tmp_path)
+    text = screen(inspect_model(str(tmp_path)))
+    assert "BertForMaskedLM" in text
+    assert "Chat template" not in text

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_models import tiny, write
+from tiny_models import masked_vocabulary, tiny, vocabulary, write
 
-from luthier.core.errors import ModelError
+from luthier.core.errors import ConfigError, ModelError
+from luthier.models.folder import read_config
 from luthier.models.inspect import config_of, inspect
-from luthier.models.load import ModelSpec, ScratchSpec
+from luthier.models.load import Architecture, ModelSpec, ScratchSpec, new, save
+from luthier.setup.shape import shape_of
 
 
 @pytest.fixture(scope="module")
@@ -86,5 +88,25 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
 
 def test_configs_alone(folder: Path) -> None:
     assert config_of(ModelSpec(name=str(folder)), Path())["hidden_size"] == 32
-    scratch = ModelSpec(name="scratch", scratch=ScratchSpec(hidden_size=64))
-    assert config_of(scratch, Path())["hidden_size"] == 64
+    with pytest.raises(ConfigError, match="its shape"):
+        config_of(ModelSpec(name="scratch"), Path())
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "bert"])
+def test_a_model_from_scratch_is_known_before_it_is_made(
+    architecture: Architecture, tmp_path: Path
+) -> None:
+    words = masked_vocabulary() if architecture == "bert" else vocabulary()
+    spec = ScratchSpec(
+        architecture=architecture, vocab_size=len(words), hidden_size=24, num_attention_heads=2
+    )
+    save(new(spec, words, seed=0), tmp_path)
+    foreseen = config_of(ModelSpec(name="scratch", scratch=spec), Path())
+    assert shape_of(foreseen) == shape_of(read_config(tmp_path))
+    assert foreseen["architectures"] == read_config(tmp_path)["architectures"]
+
+
+def test_the_encoder_that_comes_as_a_package(minilm: str) -> None:
+    found = inspect(ModelSpec(name=minilm), Path())
+    assert (found.kind, found.config["model_type"], found.refused) == ("model", "bert", "")
+    assert config_of(ModelSpec(name=minilm), Path()) == found.config

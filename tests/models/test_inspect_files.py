@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -197,7 +198,24 @@ def test_pickles_alone_are_refused_unless_asked_for(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
     refused, told = concerns(tmp_path, local_files(tmp_path), {}, allow_pickle=False)
     assert refused == ""
-    assert told == ["pickles are never loaded: pytorch_model.bin"]
+    assert told == ["pickles beside safetensors are never loaded: pytorch_model.bin"]
+
+
+def test_pickles_that_import_more_are_refused_even_if_asked_for(tmp_path: Path) -> None:
+    torch.save({"w": torch.zeros(2), "x": _Harmful()}, tmp_path / "pytorch_model.bin")
+    refused, told = concerns(tmp_path, local_files(tmp_path), {}, allow_pickle=True)
+    assert "can run any code" in refused
+    assert "allow_pickle" not in refused, "it would be of no use"
+    assert "system" in told[0]
+
+
+def test_a_folder_without_weights_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    refused, told = concerns(tmp_path, local_files(tmp_path), {}, allow_pickle=False)
+    assert (refused, told) == (
+        "",
+        ["there are no weights among the files: it can be looked at, not loaded"],
+    )
 
 
 class _Harmful:
@@ -217,9 +235,21 @@ def test_what_a_pickle_would_import_is_told_and_not_done(
     plain.write_bytes(pickle.dumps(_Harmful(), protocol=protocol))
     assert odd_imports(plain)
     assert not (tmp_path / "harmed").exists()
-    torch.save({"w": torch.zeros(2)}, path)
+    half = torch.nn.Parameter(torch.zeros(2, dtype=torch.bfloat16))
+    torch.save({"w": torch.zeros(2), "p": half, "n": np.zeros(2)}, path)
     assert odd_imports(path) == []
     assert odd_imports(tmp_path / "not-downloaded.bin") == []
+
+
+def test_names_put_aside_and_functions_of_torch_are_seen(tmp_path: Path) -> None:
+    hidden = (  # "os" and "system" are put aside, and fetched behind harmless names
+        b"\x80\x04\x8c\x02os\x94\x8c\x06system\x94\x8c\x0bcollections\x94"
+        b"\x8c\x0bOrderedDict\x94h\x00h\x01\x93."
+    )
+    (tmp_path / "hidden.pkl").write_bytes(hidden)
+    assert odd_imports(tmp_path / "hidden.pkl") == ["os.system"]
+    (tmp_path / "hub.pkl").write_bytes(b"ctorch.hub\nload\n.")
+    assert odd_imports(tmp_path / "hub.pkl") == ["torch.hub.load"]
 
 
 def test_code_of_the_models_own_is_told(tmp_path: Path) -> None:
@@ -228,7 +258,7 @@ def test_code_of_the_models_own_is_told(tmp_path: Path) -> None:
     named = {
         "auto_map": {"AutoModelForCausalLM": "modeling_own.Own", "AutoTokenizer": ["t.T", None]}
     }
-    (told,) = concerns(tmp_path, files, named, allow_pickle=False)[1]
+    _, told = concerns(tmp_path, files, named, allow_pickle=False)[1]
     assert "modeling_own, t.py" in told
-    (unnamed,) = concerns(tmp_path, files, {}, allow_pickle=False)[1]
+    _, unnamed = concerns(tmp_path, files, {}, allow_pickle=False)[1]
     assert "nothing names: modeling_own.py" in unnamed

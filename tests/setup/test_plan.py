@@ -74,11 +74,14 @@ def test_lora_needs_much_less_than_full_tuning() -> None:
 
 
 def test_what_full_tuning_cannot_hold_lora_can() -> None:
-    with pytest.raises(ResourceError, match=r"needs \d\.\d GiB, 2\.5 GiB are free") as caught:
+    with pytest.raises(ResourceError, match=r"needs \d\.\d GB, 2\.7 GB are free") as caught:
         planned(smaller(2.5))
     assert "LoRA" in caught.value.mend
     assert "optimizer" in str(caught.value), "it says what takes the most"
     assert planned(smaller(2.5), work=LORA).memory_needed_bytes < 2 * GIB
+    with pytest.raises(ResourceError) as caught:
+        planned(smaller(0.3), work=LORA)
+    assert "QLoRA" in caught.value.mend, "it is LoRA already"
 
 
 def test_checkpointing_is_switched_on_only_where_nothing_fits_without() -> None:

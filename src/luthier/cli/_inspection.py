@@ -23,7 +23,8 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     """
     console.print(Text.assemble((found["name"], "bold"), f"  ({found['kind']})"))
     _lines(console, [*_model(found), *_adapter(found), *_card(found), *_tokenizer(found)])
-    _chat(console, found["chat"])
+    if found["shape"] is None or found["shape"]["decoder"]:  # an encoder converses with nobody
+        _chat(console, found["chat"])
     _files(console, found)
     if found["memory"]:
         _memory(console, found["memory"])
@@ -55,8 +56,10 @@ def _model(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     window = ""
     if shape["sliding_layers"]:
         window = f", {shape['sliding_layers']} layers look back {shape['window']:,} tokens"
+    name = (config.get("architectures") or [shape["model_type"]])[0]
+    use = "" if shape["decoder"] else ", an encoder: it labels and embeds texts, and writes none"
     return [
-        ("architecture", (config.get("architectures") or [shape["model_type"]])[0]),
+        ("architecture", name + use),
         ("parameters", f"{shape['parameters']:,} ({parts})"),
         ("in the files", f"{own:,}: not what config.json says" if other else ""),
         ("layers", f"{shape['layers']}, width {shape['width']:,}, MLP {shape['mlp_width']:,}"),
@@ -98,7 +101,7 @@ def _card(found: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _tokenizer(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     tokens = found["tokens"]
     if tokens is None:
-        return []
+        return [("tokenizer", "none among the files" if found["files"] else "")]
     special = ", ".join(f"{use} {token}" for use, token in tokens["special"].items())
     cut = ""
     if tokens["tokens_per_word"] is not None:
@@ -149,14 +152,16 @@ def _memory(console: Console, memory: Mapping[str, Any]) -> None:
     free = memory["free_bytes"]
     kinds = list(memory["weights"])
     where = {"cpu": "main memory", "cuda": "the GPU", "mps": "Apple's GPU"}[memory["device"]]
-    console.print(Text.assemble(("\nMemory in GB", "bold"), f" ({free / 1e9:.1f} free in {where})"))
+    unit = _unit(memory)
+    head = Text.assemble((f"\nMemory in {unit}", "bold"), f" ({free / 1e9:.1f} GB free in {where})")
+    console.print(head)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
     for kind in kinds:
         table.add_column(kind, justify="right")
 
     def cells(row: Mapping[str, int | None]) -> list[Text]:
-        return [_amount(row[kind], free) for kind in kinds]
+        return [_amount(row[kind], free, unit) for kind in kinds]
 
     table.add_row("  weights", *cells(memory["weights"]))
     table.add_row("  to load", *cells(memory["load"]))
@@ -183,8 +188,15 @@ def _size(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
-def _amount(size: int | None, free: int) -> Text:
+def _unit(memory: Mapping[str, Any]) -> str:
+    """One unit for the whole table, in which also the least amount can be told from nothing."""
+    return "MB" if min(memory["weights"].values()) < 1e8 else "GB"
+
+
+def _amount(size: int | None, free: int, unit: str) -> Text:
     if size is None:
         return Text("-", style="dim")
-    shown = f"{size / 1e9:.2f}" if size < 1e10 else f"{size / 1e9:.1f}"
+    amount = size / (1e6 if unit == "MB" else 1e9)
+    digits = (2 if amount < 100 else 1) if unit == "GB" else (1 if amount < 100 else 0)
+    shown = f"{amount:,.{digits}f}"
     return Text(shown, style="red" if size > free else "green")

@@ -49,14 +49,14 @@ ROW, BATCH = 512, 4096
 @click.option(
     "--allow-pickle",
     is_flag=True,
-    help="End well although the weights are pickles only; nothing is loaded here either way.",
+    help="Refuse pickled weights only if they would import more than tensors need.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def command(model: str, as_json: bool, **options: Any) -> None:
     """Show what a model is before it is downloaded, tuned or trusted.
 
-    MODEL is `starter`, a model folder, an adapter's folder, a config.json, or a model of the hub,
-    of which only small files are downloaded. Its architecture and size, tokenizer and chat
+    MODEL is `starter`, `minilm`, a model folder, an adapter's folder, a config.json, or a model of
+    the hub, of which only small files are downloaded. Its architecture and size, tokenizer and chat
     template, licence and card, the safety of its files, and the memory to load, tune and serve it.
 
     Ends with exit code 5 if the weights are refused.

@@ -17,16 +17,29 @@ def network(spec: ScratchSpec, tokenizer: Any) -> Any:
         spec: Its shape.
         tokenizer: Decides the vocabulary and the special tokens.
     """
-    ids = {
-        "vocab_size": len(tokenizer),
-        "bos_token_id": None,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
+    config = settings(
+        spec,
+        vocab_size=len(tokenizer),
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return getattr(transformers, config.architectures[0])(config)
+
+
+def settings(spec: ScratchSpec, **ids: Any) -> Any:
+    """The configuration of transformers that such a network has.
+
+    Args:
+        spec: Its shape.
+        ids: Entries of the vocabulary (``vocab_size``), and its special tokens.
+    """
+    ids.setdefault("vocab_size", spec.vocab_size)
     match spec.architecture:
         case "llama":
-            llama = transformers.LlamaConfig(
+            return transformers.LlamaConfig(
                 **ids,
+                architectures=["LlamaForCausalLM"],
                 hidden_size=spec.hidden_size,
                 intermediate_size=spec.intermediate_size,
                 num_hidden_layers=spec.num_hidden_layers,
@@ -35,10 +48,10 @@ def network(spec: ScratchSpec, tokenizer: Any) -> Any:
                 max_position_embeddings=spec.max_position_embeddings,
                 tie_word_embeddings=True,
             )
-            return transformers.LlamaForCausalLM(llama)
         case "gpt2":
-            gpt2 = transformers.GPT2Config(
+            return transformers.GPT2Config(
                 **ids,
+                architectures=["GPT2LMHeadModel"],
                 n_embd=spec.hidden_size,
                 n_inner=spec.intermediate_size,
                 n_layer=spec.num_hidden_layers,
@@ -48,10 +61,10 @@ def network(spec: ScratchSpec, tokenizer: Any) -> Any:
                 attn_pdrop=0.0,
                 resid_pdrop=0.0,
             )
-            return transformers.GPT2LMHeadModel(gpt2)
         case "bert":
-            bert = transformers.BertConfig(
+            return transformers.BertConfig(
                 **ids,
+                architectures=["BertForMaskedLM"],
                 hidden_size=spec.hidden_size,
                 intermediate_size=spec.intermediate_size,
                 num_hidden_layers=spec.num_hidden_layers,
@@ -60,6 +73,5 @@ def network(spec: ScratchSpec, tokenizer: Any) -> Any:
                 hidden_dropout_prob=0.0,
                 attention_probs_dropout_prob=0.0,
             )
-            return transformers.BertForMaskedLM(bert)
         case _:
             assert_never(spec.architecture)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +122,21 @@ def count_weights(files: Iterable[Path]) -> int:
         try:
             with safe_open(file, framework="numpy") as tensors:
                 for key in tensors.keys():  # noqa: SIM118  (safe_open is no mapping)
-                    total += math.prod(tensors.get_slice(key).get_shape())
+                    part = tensors.get_slice(key)
+                    shape = part.get_shape()
+                    if not _is_buffer(key, part.get_dtype(), shape):
+                        total += math.prod(shape)
         except (OSError, SafetensorError) as error:
-            raise ModelError(f"the weights cannot be read: {error}", where=str(file)) from error
+            raise ModelError(
+                f"the weights cannot be read: {error}",
+                where=str(file),
+                mend="Copy or download the file again.",
+            ) from error
     return total
+
+
+def _is_buffer(name: str, dtype: str, shape: Sequence[int]) -> bool:
+    """Whether a tensor is no weight: old versions of transformers wrote positions and masks too."""
+    if dtype in ("I64", "BOOL") or name.endswith(("rotary_emb.inv_freq", "attn.masked_bias")):
+        return True
+    return name.endswith("attn.bias") and len(shape) == 4  # GPT-2's triangle

@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from luthier.core.errors import ModelError
+from luthier.core.errors import ConfigError, ModelError
 from luthier.models.adapter import CONFIG as ADAPTER, WEIGHTS as ADAPTER_WEIGHTS
 from luthier.models.card import front_matter, licence
+from luthier.models.encode import minilm_folder
 from luthier.models.folder import count_weights, read_config, weight_files
 from luthier.models.inspect_chat import Check, Tokens, chat_checks, tokens_of
 from luthier.models.inspect_files import FileFact, concerns, hub_files, local_files
-from luthier.models.load import STARTER, ModelSpec
+from luthier.models.load import MINILM, STARTER, ModelSpec
 
 # What of a card's front matter is worth knowing, under the card's own names.
 CARD_KEYS = ("language", "datasets", "base_model", "pipeline_tag", "tags", "library_name")
@@ -143,16 +144,17 @@ def config_of(spec: ModelSpec, base: Path) -> dict[str, Any]:
         base: Folder that relative paths start from.
 
     Raises:
+        ConfigError: A model from scratch has no shape.
         ModelError: There is no such model, or its config cannot be read.
     """
-    if spec.name == "scratch" and spec.scratch is not None:
-        own = spec.scratch.model_dump()
-        return {
-            "architectures": ["LlamaForCausalLM"],
-            "model_type": "llama",
-            "tie_word_embeddings": True,
-            **own,
-        }
+    if spec.name == "scratch":
+        if spec.scratch is None:
+            raise ConfigError("a new model needs its shape", where="model.scratch")
+        from luthier.models._scratch import settings
+
+        config: dict[str, Any]
+        config = settings(spec.scratch, bos_token_id=None, eos_token_id=None).to_dict()
+        return config
     path = local_path(spec.name, base)
     if path is None:
         path = hub_files(spec, only_config=True)[0]
@@ -164,9 +166,12 @@ def local_path(name: str, base: Path) -> Path | None:
 
     Raises:
         ModelError: It is clearly a path, and nothing is there.
+        ResourceError: The package of MiniLM is not installed.
     """
     if name == STARTER:
         return Path(__file__).parent / "starter"
+    if name == MINILM:
+        return minilm_folder()
     path = base / Path(name).expanduser()
     if path.exists():
         return path

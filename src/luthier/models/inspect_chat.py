@@ -6,10 +6,13 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from luthier.core.errors import ModelError
 from luthier.core.records import Message
+
+if TYPE_CHECKING:
+    from luthier.models.render import Rendered
 
 _ASK = Message("user", "How many strings has a violin?")
 _TELL = Message("assistant", "Four.")
@@ -119,7 +122,7 @@ def chat_checks(tokenizer: Any) -> list[Check]:
     try:
         renderer = Renderer(tokenizer)
     except ModelError as error:
-        return [Check("chat template", passed=False, needed=True, told=error.what)]
+        return [Check("chat template", passed=False, needed=True, told=_told(error))]
     stops = ", ".join(sorted(map(str, tokenizer.convert_ids_to_tokens(list(renderer.stop_ids)))))
     system = (Message("system", "You know instruments."), _ASK, _TELL)
 
@@ -135,8 +138,8 @@ def chat_checks(tokenizer: Any) -> list[Check]:
         Check("chat template", passed=True, needed=True, told=f"digest {renderer.digest[:12]}"),
         _tried("prompt is how training begins", True, lambda: _begins(renderer)),
         _tried("stop token is learned", True, checked),
-        _tried("several turns", False, lambda: _said(renderer.render(_MORE), "yes")),
-        _tried("system message", False, lambda: _said(renderer.render(system), "yes")),
+        _tried("several turns", False, lambda: _learned(renderer.render(_MORE))),
+        _tried("system message", False, lambda: _learned(renderer.render(system))),
         _tried("tools", False, tools),
     ]
 
@@ -145,11 +148,17 @@ def _tried(name: str, needed: bool, attempt: Callable[[], str]) -> Check:
     try:
         return Check(name, passed=True, needed=needed, told=attempt())
     except ModelError as error:
-        return Check(name, passed=False, needed=needed, told=error.what)
+        return Check(name, passed=False, needed=needed, told=_told(error))
 
 
-def _said(_: object, told: str) -> str:
-    return told
+def _told(error: ModelError) -> str:
+    """What is wrong, and what to do about it."""
+    return f"{error.what}. {error.mend}" if error.mend else error.what
+
+
+def _learned(row: Rendered) -> str:
+    """How much of a training row is learned."""
+    return f"{sum(row.mask)} of {len(row.ids)} tokens are learned"
 
 
 def _begins(renderer: Any) -> str:
@@ -157,7 +166,7 @@ def _begins(renderer: Any) -> str:
     prompt, row = renderer.prompt_ids([_ASK]), renderer.render([_ASK, _TELL]).ids
     if row[: len(prompt)] != prompt:
         raise ModelError("the prompt served differs from the prompt trained")
-    return f"{len(prompt)} of {len(row)} tokens"
+    return f"its first {len(prompt)} of {len(row)} tokens"
 
 
 def _kind(folder: Path, tokenizer: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickletools
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,7 +31,13 @@ _NAMES: dict[str, Kind] = {
 _SMALL = 64 << 20  # bytes; tokenizers of large vocabularies take 30 MB
 _HUB_PATTERNS = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "README.md", "tokenizer*")
 # What a pickle of tensors needs: anything else could be made to do harm.
-_HARMLESS = ("torch", "collections", "numpy", "_codecs")
+_HARMLESS = re.compile(
+    r"torch\.(\w+Storage|Size|device|dtype|\w*float\w*|u?int\d+|bool|Tensor)"
+    r"|torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2"
+    r"|torch\.storage\.\w+Storage|torch\.nn\.parameter\.Parameter"
+    r"|torch\.serialization\._get_layout|collections\.OrderedDict|_codecs\.encode"
+    r"|numpy\.(ndarray|dtype)|numpy\._?core\.multiarray\.(_reconstruct|scalar)"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,7 +117,11 @@ def hub_files(
         own = type(error).__module__.startswith(("httpx", "httpcore", "requests"))
         if not own and not isinstance(error, OSError):
             raise
-        raise ResourceError(f"the hub cannot be reached: {error}", where=spec.name) from error
+        raise ResourceError(
+            f"no such folder here, and the hub cannot be reached: {error}",
+            where=spec.name,
+            mend="Name a folder that is here, or check the network.",
+        ) from error
     if folder is None:
         raise ModelError("this model holds no config.json", where=spec.name)
     return folder, files, str(info.sha or ""), bool(info.gated)
@@ -125,25 +136,29 @@ def concerns(
         folder: Where the files are.
         files: All of them.
         config: The content of config.json.
-        allow_pickle: Do not refuse weights that are pickles only.
+        allow_pickle: Do not refuse weights that are pickles only and import nothing but tensors.
     """
     by: dict[str, list[FileFact]] = {}
     for file in files:
         by.setdefault(file.kind, []).append(file)
     found, refused = [], ""
     pickles = [f.name for f in by.get("pickle", [])]
-    if pickles and "weights" not in by and not allow_pickle:
-        refused = (
-            f"the weights are pickles only ({pickles[0]}): loading one can run any code; "
-            "Luthier loads safetensors"
-        )
-    elif pickles:
-        found.append(f"pickles are never loaded: {', '.join(pickles[:3])}")
-    for name in pickles:
-        if odd := odd_imports(folder / name):
-            found.append(
-                f"{name} would import {', '.join(odd[:5])}: a pickle of tensors needs none"
+    odd = {name: imports for name in pickles if (imports := odd_imports(folder / name))}
+    if pickles and "weights" not in by and (odd or not allow_pickle):
+        refused = f"the weights are pickles only ({pickles[0]}), and loading one can run any code"
+        if not odd:
+            refused += (
+                ". Look for safetensors, or set model.allow_pickle: torch's unpickler for weights "
+                "then reads it, which runs none"
             )
+    elif pickles and "weights" in by:
+        found.append(f"pickles beside safetensors are never loaded: {', '.join(pickles[:3])}")
+    elif pickles:
+        found.append(f"with model.allow_pickle torch's unpickler for weights reads {pickles[0]}")
+    elif "weights" not in by:
+        found.append("there are no weights among the files: it can be looked at, not loaded")
+    for name, imports in odd.items():
+        found.append(f"{name} would import {', '.join(imports[:5])}: tensors need no such thing")
     if "auto_map" in config:
         files_named = sorted({str(v).split(".")[0] for v in _values(config["auto_map"])})
         found.append(
@@ -181,20 +196,25 @@ def odd_imports(path: Path) -> list[str]:
     except OSError:
         return []
     names = {name for one in data for name in _imports(one)}
-    return sorted(n for n in names if n.partition(".")[0] not in _HARMLESS)
+    return sorted(n for n in names if not _HARMLESS.fullmatch(n))
 
 
 def _imports(data: bytes) -> set[str]:
     """Module and name of everything that a pickle asks for."""
-    found, texts = set[str](), list[str]()
+    found, pushed, memo = set[str](), ["?", "?"], dict[int, str]()
     try:
         for operation, argument, _ in pickletools.genops(data):
-            if operation.name == "GLOBAL":
+            name = operation.name
+            if name in ("GLOBAL", "INST"):
                 found.add(str(argument).replace(" ", "."))
-            elif operation.name == "STACK_GLOBAL" and len(texts) >= 2:
-                found.add(f"{texts[-2]}.{texts[-1]}")
-            elif isinstance(argument, str):
-                texts.append(argument)
+            elif name == "STACK_GLOBAL":
+                found.add(".".join(pushed[-2:]))
+            if name == "MEMOIZE" or name.endswith("PUT"):
+                memo[len(memo) if argument is None else int(argument)] = pushed[-1]
+            elif name.endswith("GET"):  # a name may have been put aside before
+                pushed.append(memo.get(int(argument or 0), "?"))
+            elif operation.stack_after:
+                pushed.append(argument if isinstance(argument, str) else "?")
     except ValueError:  # not a pickle from here on
         pass
     return found

@@ -158,7 +158,7 @@ def make_plan(spec: SetupSpec, machine: Machine, work: Workload) -> Plan:
     least = max(row, spec.micro_batch_tokens or 0)
     checkpointing, why_checkpointing = _checkpointing(spec, fits=needs(least, False).peak <= budget)
     if needs(least, checkpointing).peak > budget:
-        raise _too_large(needs(least, checkpointing), needs(least, True), machine, spec)
+        raise _too_large(needs(least, checkpointing), needs(least, True), machine, spec, work)
     fits = lambda tokens: needs(tokens, checkpointing).peak <= budget  # noqa: E731
     micro, why_micro = _micro_batch(spec, machine, work, row, fits)
     needed, kind = needs(micro, checkpointing), batch_of(work.optimizer)
@@ -199,7 +199,7 @@ def _plain_reasons(spec: SetupSpec, machine: Machine) -> dict[str, str]:
     return {
         "device": "as set" if spec.device != "auto" else _found(machine.device),
         "threads": "as set" if spec.threads else f"all cores this process may use{shared}",
-        "processes": "as set",
+        "processes": "as set" if spec.processes > 1 else "setup.processes lets more share the rows",
         "memory_needed_bytes": f"at most {_SHARE:.0%} of what is free is planned with",
     }
 
@@ -261,18 +261,23 @@ def _why_passes(kind: Literal["tokens", "row", "all"], work: Workload) -> str:
             return f"for {work.batch_tokens:,} tokens per optimizer step"
 
 
-def _too_large(needed: Needs, spared: Needs, machine: Machine, spec: SetupSpec) -> ResourceError:
-    ways = "Choose LoRA, a smaller model, or a smaller tune.max_length"
+def _too_large(
+    needed: Needs, spared: Needs, machine: Machine, spec: SetupSpec, work: Workload
+) -> ResourceError:
+    method = "LoRA, "
+    if work.trained.added:
+        method = "QLoRA (4 bits), " if work.quantisation == "none" else ""
+    ways = f"Choose {method}a smaller model, or a smaller tune.max_length"
     if spec.micro_batch_tokens is not None:
         ways += " or setup.micro_batch_tokens"
     if spared.peak <= machine.memory_bytes * _SHARE:
         ways = "Set setup.activation_checkpointing to auto"
     items = {name: int(size) for name, size in dataclasses.asdict(needed).items()}
     largest = sorted(items, key=lambda name: -items[name])[:3]
-    parts = ", ".join(f"{name} {items[name] / 2**30:.1f}" for name in largest)
+    parts = ", ".join(f"{name} {items[name] / 1e9:.1f}" for name in largest)
     return ResourceError(
-        f"tuning needs {needed.peak / 2**30:.1f} GiB, "
-        f"{machine.memory_bytes / 2**30:.1f} GiB are free ({parts}; {_SHARE:.0%} can be used)",
+        f"tuning needs {needed.peak / 1e9:.1f} GB, "
+        f"{machine.memory_bytes / 1e9:.1f} GB are free ({parts}; {_SHARE:.0%} can be used)",
         where="setup",
         mend=ways + ".",
     )
