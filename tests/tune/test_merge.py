@@ -43,6 +43,7 @@ def test_in_bfloat16_rounding_is_allowed_for(kind: str) -> None:
 
 
 def test_a_base_in_4_bits_is_made_whole() -> None:
+    # peft#1043: folded into rounded weights, the answers change
     network = apply(QLora(r=2), tiny().network, seed=0)
     for name, parameter in network.named_parameters():
         if "lora_B" in name:

@@ -101,6 +101,7 @@ def test_rows_in_are_rows_out_and_only_training_changes(
     out = read_table(folder / "examples.parquet", Example)
     ledger = read_ledger(folder)
     assert len(rows) + told["copies"] == len(out) + ledger.refused
+    # Soup#680: rows are repeated before they are divided, and stand on both sides
     untouched = [r for r in rows if r.side != "train" or not r.label]
     assert [r for r in out if r.side != "train" or not r.label] == untouched
     assert _lock(out) == _lock(rows)
