@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, assert_never
 
 from luthier.core.errors import ModelError
-from luthier.models._quiet import no_bars, no_kernel_news
+from luthier.models._quiet import quietly
 from luthier.models.folder import check_folder, read_config
 from luthier.models.quantise import Quantisation, quantise
 
@@ -35,12 +35,11 @@ def pretrained(
     """
     import torch
 
-    no_kernel_news()
-
     check_folder(folder)
     read_config(folder)
+    reports: list[str] = []
     try:
-        with no_bars():
+        with quietly() as reports:
             loaded: Any = _auto_class(head).from_pretrained(
                 folder,
                 dtype=getattr(torch, precision),
@@ -52,7 +51,8 @@ def pretrained(
                 **config,
             )
     except Exception as error:  # safetensors, transformers and torch each raise their own
-        raise ModelError(f"cannot load this model: {error}", where=str(folder)) from error
+        told = "\n".join([f"cannot load this model: {error}", *reports])
+        raise ModelError(told, where=str(folder)) from error
     network, report = loaded
     return quantise(network, quantisation), sorted(
         {*report["missing_keys"], *(str(k[0]) for k in report["mismatched_keys"])}

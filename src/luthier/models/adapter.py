@@ -100,11 +100,11 @@ def save(network: Any, folder: Path) -> None:
         ModelError: There is none.
     """
     from luthier.models import bottleneck
-    from luthier.models._quiet import no_bars
+    from luthier.models._quiet import quietly
 
     config = bottleneck.attached(network)
     if hasattr(network, "peft_config"):
-        with no_bars():
+        with quietly():
             network.save_pretrained(folder)
         (folder / "README.md").unlink(missing_ok=True)  # an empty model card
         return

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from luthier.core.errors import ModelError, ResourceError
 from luthier.core.spec import digest_file
-from luthier.models._quiet import no_bars
+from luthier.models._quiet import quietly
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -139,21 +139,27 @@ class Encoder:
         from safetensors import SafetensorError
         from transformers import AutoModel
 
+        from luthier.models._pretrained import refuse_random
+
         device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
         half = self.precision == "bfloat16" or (
             self.precision == "auto" and _bfloat16_is_native(device)
         )
         try:
-            with no_bars():
-                network: Any = AutoModel.from_pretrained(
+            with quietly():
+                loaded: Any = AutoModel.from_pretrained(
                     self.folder,
                     dtype=torch.bfloat16 if half else torch.float32,
                     local_files_only=True,
+                    output_loading_info=True,
                 )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise ModelError(
                 f"this encoder cannot be loaded: {error}", where=str(self.folder)
             ) from error
+        network, report = loaded
+        # what pools the states of BERT is of no use here
+        refuse_random(self.folder, sorted(k for k in report["missing_keys"] if "pooler" not in k))
         return network.to(device).eval()
 
 

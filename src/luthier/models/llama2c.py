@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from luthier.core.errors import ModelError
-from luthier.models._quiet import no_bars
+from luthier.models._quiet import quietly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def convert(checkpoint: Path, vocabulary: Path, folder: Path) -> dict[str, Any]:
     network.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         bos_token_id=BEGIN, eos_token_id=[BEGIN, END]
     )
-    with no_bars():
+    with quietly():
         network.save_pretrained(folder)
         tokenizer(pieces, context_length=shape["max_position_embeddings"]).save_pretrained(folder)
     return facts(folder)

@@ -13,7 +13,7 @@ from luthier.core.errors import ModelError
 from luthier.core.spec import Spec, runtime
 from luthier.models._pickles import in_safetensors
 from luthier.models._pretrained import Precision, draw_head, pretrained, refuse_random
-from luthier.models._quiet import no_bars
+from luthier.models._quiet import quietly
 from luthier.models.adapter import inside, on, put, save_with_base
 from luthier.models.encode import minilm_folder
 from luthier.models.folder import (
@@ -338,7 +338,7 @@ def save(model: Model, folder: Path) -> None:
     when the folder is loaded. Quantised layers are made whole first.
     """
     model.network = dequantise(model.network)
-    with no_bars():
+    with quietly():
         if on(model.network):
             save_with_base(model.network, folder)
         else:

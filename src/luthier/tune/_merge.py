@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from luthier.core.errors import TuneError
-from luthier.models._quiet import no_bars
+from luthier.models._quiet import quietly
 from luthier.models.quantise import dequantise
 
 _ROWS, _LENGTH = 4, 24
@@ -36,7 +36,7 @@ def merged(network: Any) -> Any:
     network.eval()
     before = answers(network)
     whole = dequantise(network)
-    with no_bars():
+    with quietly():
         folded = whole.merge_and_unload(safe_merge=True)
     folded.eval()
     verify(before, answers(folded), folded.dtype)

@@ -287,10 +287,10 @@ def _save_new(network: Any, out: Path) -> None:
     """Write the new adapter as a folder of its own, not below its name."""
     import shutil
 
-    from luthier.models._quiet import no_bars
+    from luthier.models._quiet import quietly
 
     out.mkdir(parents=True, exist_ok=True)
-    with no_bars():
+    with quietly():
         network.save_pretrained(out, selected_adapters=[NEW])
     for file in (out / NEW).iterdir():
         if file.name in (adapter.CONFIG, adapter.WEIGHTS):
