@@ -69,6 +69,31 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path) -> None:
     assert "afresh" in caught.value.mend
 
 
+def test_a_tensor_that_was_damaged_on_the_disk(tmp_path: Path) -> None:
+    net = network(width=64)
+    checkpoints(net, tmp_path).save(History(step=1))
+    whole = (tmp_path / LATEST).read_bytes()
+    values = net.weight.detach().numpy().tobytes()
+    place = whole.index(values) + 5
+    (tmp_path / LATEST).write_bytes(whole[:place] + b"\xff\xfe" + whole[place + 2 :])
+    with pytest.raises(TuneError, match="cannot be read"):
+        checkpoints(network(width=64), tmp_path).resume()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="NOT TESTED: only Linux tells")
+def test_no_checkpoint_stays_mapped(tmp_path: Path) -> None:
+    net = network(width=2000)
+    found = checkpoints(net, tmp_path)
+    step(found, net)
+    found.keep_best()
+    for name in (LATEST, GOOD):
+        found.save(History(step=1), name)
+    again = checkpoints(network(seed=1, width=2000), tmp_path)
+    assert again.resume().step == 1
+    assert torch.equal(again.best[0], found.best[0])
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+
+
 def test_a_checkpoint_of_another_model(tmp_path: Path) -> None:
     checkpoints(network(width=5), tmp_path).save(History(step=1))
     with pytest.raises(TuneError, match="cannot be read"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,15 @@ class Checkpoints:
         return self._restore(self._read(GOOD))
 
     def _read(self, name: str) -> dict[str, Any]:
+        """A checkpoint whose tensors stay in the file until they are copied out of it."""
         path = self.folder / name
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            with zipfile.ZipFile(path) as parts:  # mapped files are read without their checksums
+                if damaged := parts.testzip():
+                    raise ValueError(f"{damaged} is damaged")
+            state: dict[str, Any] = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=True
+            )
             int(state["history"]["step"])
         except Exception as error:  # pickle, zip and torch each raise their own
             raise _unreadable(path, error) from error
@@ -113,13 +120,24 @@ class Checkpoints:
 
     def _restore(self, state: dict[str, Any]) -> History:
         try:
-            self.optimizer.load_state_dict(state["optimizer"])
+            self.optimizer.load_state_dict(_copied(state["optimizer"]))
             cut_state(self.optimizer)
             self.weights.restore(state["weights"])
-            self.best = state["best"]
+            self.best = _copied(state["best"])
             return History(**state["history"])
         except Exception as error:
             raise _unreadable(self.folder, error) from error
+
+
+def _copied(state: Any) -> Any:
+    """Nested lists and dictionaries with tensors of their own, so that no file stays mapped."""
+    if isinstance(state, torch.Tensor):
+        return state.clone()
+    if isinstance(state, dict):
+        return {key: _copied(value) for key, value in state.items()}
+    if isinstance(state, list | tuple):
+        return type(state)(_copied(value) for value in state)
+    return state
 
 
 def remove(folder: Path) -> None:
