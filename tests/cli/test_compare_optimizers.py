@@ -83,3 +83,9 @@ def test_a_name_that_is_none_is_told_before_anything_is_made(asked: list[list[st
 def test_the_table_alone(capsys: pytest.CaptureFixture[str]) -> None:
     _compare_optimizers.show({"outcomes": [BEST], "target": None}, Console(width=200))
     assert "steps to " in capsys.readouterr().out
+
+
+def test_names_are_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    long = {**BEST, "kind": "gradient_descent"}
+    _compare_optimizers.show({"outcomes": [long], "target": 2.346}, Console(width=60))
+    assert "gradient_descent" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.console import Console
@@ -72,7 +72,8 @@ def show(summary: dict[str, Any], console: Console) -> None:
     head, *rows = compare.table(outcomes, summary["target"])
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, name in enumerate(head):
-        table.add_column(name, justify="left" if place == 0 else "right")
+        justify: Literal["left", "right"] = "left" if place == 0 else "right"
+        table.add_column(name, justify=justify, no_wrap=place == 0)
     for row in rows:
         table.add_row(*row)
     console.print(table)
