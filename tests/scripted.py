@@ -17,18 +17,28 @@ class Scripted:
     context_length = 4096
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
         prompts = [c[-1].content for c in conversations]
         self.asked += prompts
         self.samplings += [sampling] * len(prompts)
         return [Reply(self.says(p), len(p.split()), 5, 0.0, "stop") for p in prompts]
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         yield self.generate([conversation], sampling)[0]
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         return [None] * len(conversations)
 

@@ -25,8 +25,10 @@ from luthier.serve.service import Service
 class Stopping(Echo):
     """Ctrl-C comes while it answers ``stop``."""
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
-        for item in super().stream(conversation, sampling):
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
+        for item in super().stream(conversation, sampling, tools):
             yield item
             if conversation[-1].content == "stop here":
                 raise KeyboardInterrupt

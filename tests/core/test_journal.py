@@ -151,3 +151,18 @@ def test_a_killed_writer_loses_nothing_it_had_acknowledged(tmp_path: Path) -> No
     assert {f"a-{line.strip()}" for line in acknowledged if line.strip()} <= ids
     journal.append(record("after"))  # the dead writer's lock went with it
     assert time.monotonic() - began < 10
+
+
+def test_a_log_of_the_first_version_is_gone_on_with(tmp_path: Path) -> None:
+    path, old = tmp_path / "log.sqlite", record("ans-old")
+    journal = Journal(path)
+    journal.append(old)
+    journal.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as log:
+        for name in ("tools", "tool_calls"):
+            log.execute(f"ALTER TABLE answers DROP COLUMN {name}")
+        log.execute("PRAGMA user_version = 1")
+    assert Journal(path).get("ans-old") == old
+    new = record("ans-new", tools="[1]", tool_calls="[2]", finish_reason="tool_calls")
+    Journal(path).append(new)
+    assert Journal(path).records() == [old, new]

@@ -43,18 +43,28 @@ class Fake:
         self.asked: list[list[tuple[Message, ...]]] = []
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
         self.asked.append([tuple(c) for c in conversations])
         return [self._reply(c, sampling) for c in conversations]
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         reply = self._reply(conversation, sampling)
         yield reply.text
         yield reply
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         if self.nll is None:
             return [None for _ in references]

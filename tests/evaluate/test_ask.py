@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from luthier.core.progress import Quiet, Task
+from luthier.core.records import Example, Message
 from luthier.evaluate._ask import CHUNK, ask
-from luthier.models.generate import Sampling
+from luthier.models.generate import Reply, Sampling
 
 
 class Noted(Quiet):
@@ -85,6 +87,48 @@ def test_answers_that_change_with_the_batch_are_counted(fake: Any, example: Any)
 def test_a_route_that_loses_a_reply_is_an_error(fake: Any, example: Any) -> None:
     route = fake(lambda question: "x")
     whole = route.generate
-    route.generate = lambda conversations, sampling: whole(conversations, sampling)[1:]
+    route.generate = lambda *asked, **more: whole(*asked, **more)[1:]
     with pytest.raises(ValueError, match="shorter"):
         ask("base", route, [example("a", "q", "a"), example("b", "q", "a")], Sampling(), 1, Quiet())
+
+
+TOOLS = '[{"type": "function", "function": {"name": "count"}}]'
+
+
+def calling(name: str, arguments: str, tools: str = TOOLS) -> Example:
+    """A row whose answer is a call; of arguments as text, with an id of its own."""
+    call = {"id": f"id-{name}", "function": {"name": "count", "arguments": arguments}}
+    turns = (Message("user", name), Message("assistant", "", tool_calls=json.dumps([call])))
+    return Example(name, turns, f"rows.csv:{name}", name, "fact", side="test", tools=tools)
+
+
+class Calls:
+    """Calls `count` with the question; remembers the tools it was shown, and what it scored."""
+
+    context_length = 100
+
+    def __init__(self) -> None:
+        self.tools: list[str] = []
+        self.scored: list[Any] = []
+
+    def generate(self, conversations: Any, sampling: Sampling, *, tools: Any = ()) -> list[Reply]:
+        self.tools += tools
+        asked = ({"of": conversation[-1].content} for conversation in conversations)
+        calls = ([{"function": {"name": "count", "arguments": own}}] for own in asked)
+        return [Reply("", 5, 5, 0.0, "stop", tool_calls=json.dumps(own)) for own in calls]
+
+    def score(self, conversations: Any, references: Any, *, tools: Any = ()) -> list[None]:
+        self.scored += zip(references, tools, strict=True)
+        return [None for _ in references]
+
+
+def test_calls_are_compared_by_name_and_arguments() -> None:
+    items = [calling("lute", '{"of":"lute"}'), calling("harp", '{ "of": "lyre" }')]
+    route: Any = Calls()
+    asked = ask("base", route, items, Sampling(), 1, Quiet())
+    assert [row.exact_match for row in asked.rows] == [True, False]
+    assert 0 < asked.rows[1].token_f1 < 1
+    assert asked.rows[0].reference == '[{"arguments": {"of": "lute"}, "name": "count"}]'
+    assert route.tools == [TOOLS] * 4
+    assert route.scored == [(item.messages[-1], TOOLS) for item in items]
+    assert asked.unstable == 0

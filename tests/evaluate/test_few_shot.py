@@ -1,5 +1,6 @@
 """Worked examples as earlier turns."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -56,3 +57,27 @@ def test_test_rows_and_too_few_rows_are_refused(example: Any) -> None:
         choose_shots([example("t", "q", "a")], 1)
     with pytest.raises(DataError, match="needs 2 training rows"):
         choose_shots([example("t", "q", "a", side="train")], 2)
+
+
+def test_tools_are_handed_on() -> None:
+    seen: list[Any] = []
+
+    class Inner:
+        def generate(self, conversations: Any, sampling: Sampling, *, tools: Any = ()) -> list[Any]:
+            seen.append(tools)
+            return []
+
+        def stream(self, conversation: Any, sampling: Sampling, tools: str = "") -> Iterator[Any]:
+            seen.append(tools)
+            yield from ()
+
+        def score(self, conversations: Any, references: Any, *, tools: Any = ()) -> list[Any]:
+            seen.append(tools)
+            return []
+
+    inner: Any = Inner()
+    few = FewShotAnswerer(inner, ())
+    few.generate([ASKED], Sampling(), tools=["[1]"])
+    list(few.stream(ASKED, Sampling(), "[2]"))
+    few.score([ASKED], ["x"], tools=["[3]"])
+    assert seen == [["[1]"], "[2]", ["[3]"]]

@@ -60,6 +60,24 @@ def test_a_cut_answer_says_so() -> None:
     assert one.context_length == 8192
 
 
+def test_tools_are_asked_with_and_calls_are_kept() -> None:
+    calls = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        asked = json.loads(request.content)
+        plain = asked["messages"][0]["content"] == "q"
+        assert asked.get("tools") == (None if plain else [{"a": 1}])
+        message = {"role": "assistant", "content": None, "tool_calls": calls}
+        return httpx2.Response(200, json={"choices": [{"message": message}]})
+
+    plain, offered = model(handler).generate(
+        [ask("q"), ask("r")], Sampling(), tools=["", '[{"a": 1}]']
+    )
+    assert plain.text == offered.text == ""
+    assert json.loads(offered.tool_calls) == calls
+    assert offered.said == '[{"arguments": {}, "name": "f"}]'
+
+
 def test_passing_failures_are_tried_again_and_the_servers_wish_is_kept() -> None:
     left = [httpx2.Response(503), httpx2.Response(429, headers={"retry-after": "7"})]
     pauses: list[float] = []

@@ -30,18 +30,28 @@ class Parrot:
     asked: list[tuple[Message, ...]] = dataclasses.field(default_factory=list)
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
         self.asked += [tuple(c) for c in conversations]
         return [Reply(self._say(c), 9, 3, 0.5, "stop") for c in conversations]
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         [reply] = self.generate([conversation], sampling)
         yield from reply.text.split()
         yield reply
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         self.asked += [tuple(c) for c in conversations]
         return [Score(1.5, self.count_tokens(r) + 1) if r else None for r in references]

@@ -42,7 +42,11 @@ class Echo:
         self.said = 0
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
         """Each conversation's reply."""
         replies = []
@@ -50,7 +54,9 @@ class Echo:
             replies += [r for r in self.stream(conversation, sampling) if isinstance(r, Reply)]
         return replies
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         """The question's words, then the reply."""
         self.samplings.append(sampling)
         self.working += 1
@@ -84,7 +90,11 @@ class Echo:
             self.working -= 1
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         """No likelihoods."""
         return [None for _ in conversations]

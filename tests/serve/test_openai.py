@@ -11,7 +11,8 @@ from hypothesis import given, strategies as st
 
 from luthier.core.records import Message
 from luthier.models.generate import Sampling
-from luthier.serve._openai import ALIAS, ChatRequest, Refusal, parse
+from luthier.serve._openai import ALIAS, ChatRequest, parse
+from luthier.serve._refusal import Refusal
 
 USUAL = Sampling(max_new_tokens=12, temperature=0.5)
 ASK = [{"role": "user", "content": "Why?"}]
@@ -120,13 +121,13 @@ def test_wrong_values_name_the_option(options: dict[str, Any], param: str) -> No
     ("name", "harmless", "asked"),
     [
         ("n", [1, None], [2, 0, True]),
-        ("tools", [[], None], [[{"type": "function"}]]),
         ("logprobs", [False], [True, 0]),
         ("top_logprobs", [0], [5]),
         ("logit_bias", [{}], [{"50256": -100}]),
         ("presence_penalty", [0, 0.0], [0.1]),
         ("response_format", [{"type": "text"}], [{"type": "json_object"}]),
-        ("tool_choice", ["none"], ["required"]),
+        ("tool_choice", ["none", "auto", None], ["required", {"type": "function"}]),
+        ("parallel_tool_calls", [True], [False]),
     ],
 )
 def test_options_not_offered(name: str, harmless: list[Any], asked: list[Any]) -> None:
@@ -135,6 +136,13 @@ def test_options_not_offered(name: str, harmless: list[Any], asked: list[Any]) -
     for value in asked:
         found = refusal(**{name: value})
         assert (found.code, found.param, found.status) == ("unsupported_parameter", name, 400)
+
+
+def test_tools_are_kept_unless_the_choice_is_none() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assert json.loads(read(tools=tools).tools) == tools
+    assert read(tools=tools, tool_choice="none").tools == read(tools=[]).tools == ""
+    assert refusal(tools=[{"type": "function"}]).param == "tools[0].function.name"
 
 
 def test_an_unknown_option_is_refused() -> None:

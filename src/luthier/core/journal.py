@@ -22,7 +22,7 @@ from luthier.core.errors import ResourceError, StoreError
 from luthier.core.records import Message
 
 FILE_NAME = "answers.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _WAIT_S = 20.0  # how long to wait for other writers
 
 
@@ -61,8 +61,10 @@ class AnswerRecord:
         first_token_s: Seconds until the first piece of text; None if none came.
         prompt_tokens: Tokens of the prompt, passages included; 0 if never counted.
         completion_tokens: Tokens of the answer; 0 if never counted.
-        finish_reason: ``stop``, ``length`` (cut at the limit), ``context`` (the prompt did not
-            fit, no answer), ``abandoned`` (the client left) or ``error``.
+        finish_reason: ``stop``, ``length`` (cut at the limit), ``tool_calls``, ``context`` (the
+            prompt did not fit, no answer), ``abandoned`` (the client left) or ``error``.
+        tools: Those on offer, a JSON list as OpenAI's API takes it, or "".
+        tool_calls: The calls the answer ends in, a JSON list as OpenAI's API writes it, or "".
     """
 
     id: str
@@ -79,6 +81,8 @@ class AnswerRecord:
     prompt_tokens: int
     completion_tokens: int
     finish_reason: str
+    tools: str = ""
+    tool_calls: str = ""
 
     @property
     def question(self) -> str:
@@ -96,6 +100,7 @@ CREATE TABLE IF NOT EXISTS answers (
     first_token_s REAL, prompt_tokens INTEGER NOT NULL, completion_tokens INTEGER NOT NULL,
     finish_reason TEXT NOT NULL
 )"""
+_ADDED = ("tools", "tool_calls")  # columns that version 2 brought
 
 
 class Journal:
@@ -216,10 +221,17 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             where=str(path),
             mend="Upgrade Luthier, or name another store.",
         )
-    if version == 0:
+    if version < SCHEMA_VERSION:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_CREATE)
         connection.execute("CREATE INDEX IF NOT EXISTS answers_at ON answers (at)")
+        # another process may have added them in the meantime
+        there = {row[1] for row in connection.execute("PRAGMA table_info(answers)")}
+        for name in _ADDED:
+            if name not in there:
+                connection.execute(
+                    f"ALTER TABLE answers ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
+                )
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
 

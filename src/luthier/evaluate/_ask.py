@@ -10,7 +10,7 @@ from luthier.core.progress import Progress
 from luthier.core.records import Example, Passage
 from luthier.evaluate import metrics
 from luthier.evaluate.answers import ItemResult
-from luthier.models.generate import Generate, Reply, Sampling, Score
+from luthier.models.generate import Generate, Reply, Sampling, Score, said
 
 CHUNK = 32  # items handed over at once: a bar that moves, and bounded memory
 
@@ -54,22 +54,28 @@ def ask(
         replies: list[Reply] = []
         total_f1 = 0.0
         for chunk in _chunks(items):
-            fresh = route.generate([item.prompt for item in chunk], sampling)
+            fresh = route.generate(
+                [item.prompt for item in chunk], sampling, tools=[item.tools for item in chunk]
+            )
             for item, reply in zip(chunk, fresh, strict=True):
-                total_f1 += metrics.token_f1(reply.text, item.answer, kind=item.kind)
+                total_f1 += metrics.token_f1(reply.said, wanted(item), kind=item.kind)
             replies += fresh
             task.advance(len(chunk), f"F1 {total_f1 / len(replies):.3f}")
         latencies, unstable = [], 0
-        route.generate([timed[0].prompt], sampling)  # warm, so that the first is not an outlier
+        # warm, so that the first is not an outlier
+        route.generate([timed[0].prompt], sampling, tools=[timed[0].tools])
         for item, batched in zip(timed, replies, strict=False):
             started = time.perf_counter()
-            single = route.generate([item.prompt], sampling)[0]
+            single = route.generate([item.prompt], sampling, tools=[item.tools])[0]
             latencies.append(time.perf_counter() - started)
-            unstable += single.text != batched.text
+            unstable += single.said != batched.said
             task.advance()
         scores: list[Score | None] = []
         for chunk in _chunks(items):
-            scores += route.score([i.prompt for i in chunk], [i.answer for i in chunk])
+            references = [i.messages[-1] if i.messages[-1].tool_calls else i.answer for i in chunk]
+            scores += route.score(
+                [i.prompt for i in chunk], references, tools=[i.tools for i in chunk]
+            )
             task.advance(len(chunk))
     untimed: list[float | None] = [None] * (len(items) - len(timed))
     rows = [
@@ -78,6 +84,11 @@ def ask(
     ]
     passages = {passage.id: passage for reply in replies for passage in reply.passages}
     return Asked(rows, passages, unstable)
+
+
+def wanted(item: Example) -> str:
+    """The reference answer of an item, its calls of tools as ``Reply.said`` writes them."""
+    return said(item.messages[-1])
 
 
 def _chunks(items: Sequence[Example]) -> list[Sequence[Example]]:
@@ -90,6 +101,7 @@ def _row(
     found = None
     if reply.passages and item.document_id:
         found = any(passage.document_id == item.document_id for passage in reply.passages)
+    reference = wanted(item)
     return ItemResult(
         route=route,
         item_id=item.id,
@@ -97,11 +109,11 @@ def _row(
         group=item.group,
         origin=item.origin,
         question=item.question,
-        reference=item.answer,
-        answer=reply.text,
-        token_f1=metrics.token_f1(reply.text, item.answer, kind=item.kind),
-        exact_match=metrics.exact_match(reply.text, item.answer, kind=item.kind),
-        json_match=metrics.json_match(reply.text, item.answer, kind=item.kind),
+        reference=reference,
+        answer=reply.said,
+        token_f1=metrics.token_f1(reply.said, reference, kind=item.kind),
+        exact_match=metrics.exact_match(reply.said, reference, kind=item.kind),
+        json_match=metrics.json_match(reply.said, reference, kind=item.kind),
         faithfulness=metrics.faithfulness(reply.text, [p.text for p in reply.passages]),
         source_found=found,
         nll_nats=score.nll_nats if score else None,

@@ -15,6 +15,7 @@ from luthier.core.errors import DataError
 from luthier.core.progress import Progress
 from luthier.core.records import Example
 from luthier.evaluate import metrics
+from luthier.evaluate._ask import wanted
 from luthier.evaluate._rank_figures import interval_json
 from luthier.evaluate.few_shot import FewShotAnswerer, choose_shots
 from luthier.evaluate.statistics import FEWEST_GROUPS, paired_bootstrap
@@ -142,11 +143,13 @@ def answer(name: str, model: Model, questions: Questions, progress: Progress) ->
     with progress.task(f"Asking: {name}", len(items)) as task:
         for begin in range(0, len(items), _AT_ONCE):
             some = items[begin : begin + _AT_ONCE]
-            replies += asking.generate([item.prompt for item in some], sampling)
+            replies += asking.generate(
+                [item.prompt for item in some], sampling, tools=[item.tools for item in some]
+            )
             task.advance(len(some))
     pairs = list(zip(items, replies, strict=True))
-    exact = [metrics.exact_match(r.text, i.answer, kind=i.kind) for i, r in pairs]
-    f1 = [metrics.token_f1(r.text, i.answer, kind=i.kind) for i, r in pairs]
+    exact = [metrics.exact_match(r.said, wanted(i), kind=i.kind) for i, r in pairs]
+    f1 = [metrics.token_f1(r.said, wanted(i), kind=i.kind) for i, r in pairs]
     return Answered(
         score=np.array(exact if questions.labels else f1, dtype=np.float64),
         exact=np.array(exact, dtype=np.float64),

@@ -21,7 +21,7 @@ from luthier.evaluate.answers import ItemResult, write_answers
 from luthier.evaluate.routes import Route
 from luthier.models.generate import Generate, Sampling
 
-COMPARE_VERSION = 1
+COMPARE_VERSION = 2
 COMPARISON = "comparison.json"
 
 

@@ -58,20 +58,32 @@ class FewShotAnswerer:
         )
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
         """Answer each conversation, in order."""
-        return self._inner.generate([self._with_shots(c) for c in conversations], sampling)
+        shown = [self._with_shots(c) for c in conversations]
+        return self._inner.generate(shown, sampling, tools=tools)
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         """Answer one conversation piece by piece; the last item is the whole reply."""
-        return self._inner.stream(self._with_shots(conversation), sampling)
+        return self._inner.stream(self._with_shots(conversation), sampling, tools)
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str | Message],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         """Likelihood of each reference after its conversation with the worked examples."""
-        return self._inner.score([self._with_shots(c) for c in conversations], references)
+        shown = [self._with_shots(c) for c in conversations]
+        return self._inner.score(shown, references, tools=tools)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text as the inner answerer counts them."""

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from luthier.core.errors import DataError
 from luthier.core.records import Example, Message
 from luthier.models.generate import Reply, Sampling, Score
+from luthier.models.render import ConversationError
 from luthier.tune.classifier import load_classifier
 from luthier.tune.predict import load_predictor
 from luthier.tune.supervised import CARD
 
 if TYPE_CHECKING:
     from luthier.models.encode import Encoder
+    from luthier.setup.memory import Precision, Quantisation
 
 
 class LabelAnswerer:
@@ -39,9 +41,19 @@ class LabelAnswerer:
         self._predict, self._count, self._most = predict, count_tokens, context_length
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
-        """A label for each conversation, in order."""
+        """A label for each conversation, in order.
+
+        Raises:
+            ConversationError: Tools are on offer.
+        """
+        if any(tools):
+            raise ConversationError("this model answers with labels and calls no tools")
         started = time.perf_counter()
         texts = [_question(conversation) for conversation in conversations]
         said = self._predict(texts)
@@ -51,14 +63,20 @@ class LabelAnswerer:
             for text, one in zip(texts, said, strict=True)
         ]
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         """The label as one piece, then the reply."""
-        (reply,) = self.generate([conversation], sampling)
+        (reply,) = self.generate([conversation], sampling, tools=[tools])
         yield reply.text
         yield reply
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str | Message],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         """None for each: a label's probability is no likelihood of its text."""
         return [None for _ in references]
@@ -91,17 +109,27 @@ def open_labels(folder: Path, encoder: Encoder) -> LabelAnswerer:
     )
 
 
-def open_tuned(folder: Path, *, device: str) -> LabelAnswerer:
+def open_tuned(
+    folder: Path,
+    *,
+    device: str,
+    precision: Precision = "float32",
+    quantisation: Quantisation = "none",
+) -> LabelAnswerer:
     """A model tuned on rows with labels, tags or numbers, as a route.
 
     Args:
         folder: The tuned model's.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: Of the weights in memory.
+        quantisation: Of the linear layers below the head; see ``models.quantise``.
 
     Raises:
         ModelError: A file is missing or damaged.
     """
-    predictor = load_predictor(folder, device=device)
+    predictor = load_predictor(
+        folder, device=device, precision=precision, quantisation=quantisation
+    )
     return LabelAnswerer(
         lambda texts: [one.answer for one in predictor.predict(texts)],
         predictor.count_tokens,

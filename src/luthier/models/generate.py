@@ -6,6 +6,7 @@ A local model, a RAG pipeline, a model shown examples, a fake in a test: all are
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -14,6 +15,8 @@ from pydantic import Field
 
 from luthier.core.records import Message, Passage
 from luthier.core.spec import Spec
+from luthier.models._calls import in_openais_shape
+from luthier.models._turns import as_template_takes
 
 if TYPE_CHECKING:
     from luthier.models.load import Model
@@ -34,6 +37,8 @@ class Reply:
             does not fit the model's context (then ``text`` is empty).
         passages: What was retrieved and shown to the model.
         citations: Ids of the passages that verifiably support the answer.
+        tool_calls: The calls the answer ends in, a JSON list as OpenAI's API writes it, or "";
+            ``text`` is what is said before them.
     """
 
     text: str
@@ -43,6 +48,25 @@ class Reply:
     finish_reason: FinishReason
     passages: tuple[Passage, ...] = ()
     citations: tuple[str, ...] = ()
+    tool_calls: str = ""
+
+    @property
+    def said(self) -> str:
+        """Text and calls, to be compared with others; see ``said``."""
+        return said(Message("assistant", self.text, self.tool_calls))
+
+
+def said(message: Message) -> str:
+    """What an assistant's turn says; its calls as JSON: names, arguments in order, no ids."""
+    if not message.tool_calls:
+        return message.content
+    (told,) = as_template_takes([message])
+    calls = [
+        {"name": call["function"].get("name"), "arguments": call["function"]["arguments"]}
+        for call in told["tool_calls"]
+    ]
+    written = json.dumps(calls, ensure_ascii=False, sort_keys=True)
+    return f"{message.content}\n{written}".strip()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,15 +101,29 @@ class Generate(Protocol):
     """What can answer."""
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
-        """Answer several conversations, each ending with a user turn."""
+        """Answer several conversations, each ending with a turn of a user or a tool.
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+        ``tools`` are those on offer, for each conversation a JSON list as OpenAI's API takes it,
+        or ""; empty for none at all. Whoever cannot call tools raises ``ConversationError``.
+        """
+
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         """Answer one conversation piece by piece; the last item is the whole ``Reply``."""
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str | Message],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         """Likelihood of each reference as the answer; None where it cannot be had."""
 
@@ -123,17 +161,27 @@ class LocalModel:
         conversations: Sequence[Sequence[Message]],
         sampling: Sampling,
         seeds: Sequence[int] | None = None,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
         """Answer several conversations in batches of similar length.
 
         Args:
-            conversations: Each ends with a user turn.
+            conversations: Each ends with a turn of a user or a tool.
             sampling: How tokens are chosen.
             seeds: One for each conversation, in place of the sampling's.
+            tools: Those on offer in each conversation, see ``Generate``; empty for none.
+
+        Raises:
+            ConversationError: The chat template cannot show a conversation, or its tools.
         """
         from luthier.models._decode import decode
 
-        prompts = [self.model.renderer.prompt_ids(c) for c in conversations]
+        offered = tools or [""] * len(conversations)
+        prompts = [
+            self.model.renderer.prompt_ids(c, own)
+            for c, own in zip(conversations, offered, strict=True)
+        ]
         replies: dict[int, Reply] = {}
         fitting = [i for i, p in enumerate(prompts) if self._room(p, sampling) > 0]
         for batch in _batches(fitting, prompts, self.batch_tokens):
@@ -150,16 +198,23 @@ class LocalModel:
             latency_s = time.perf_counter() - started
             for i, answer in zip(batch, answers, strict=True):
                 replies[i] = self._reply(prompts[i], answer, latency_s, sampling)
+                if offered[i]:
+                    replies[i] = self._with_calls(replies[i], answer, conversations[i])
         for i, prompt in enumerate(prompts):
             if i not in replies:
                 replies[i] = Reply("", len(prompt), 0, 0.0, "context")
         return [replies[i] for i in range(len(prompts))]
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
-        """Answer one conversation; pieces are whole characters, the last item is the reply."""
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
+        """Answer one conversation; pieces are whole characters, the last item is the reply.
+
+        Nothing is shown from where a call of a tool may have begun.
+        """
         from luthier.models._decode import decode
 
-        prompt = self.model.renderer.prompt_ids(conversation)
+        prompt = self.model.renderer.prompt_ids(conversation, tools)
         room = self._room(prompt, sampling)
         if room <= 0:
             yield Reply("", len(prompt), 0, 0.0, "context")
@@ -171,27 +226,36 @@ class LocalModel:
         for (token,) in decode(self.model, [prompt], [room], sampling, ended):
             if token is not None:
                 answer.append(token)
-            text = self._text(answer, sampling)
+            text = self._before_calls(answer, sampling) if tools else self._text(answer, sampling)
             safe = _without_partial(text, sampling.stop)
             if safe.startswith(shown) and len(safe) > len(shown):
                 yield safe[len(shown) :]
                 shown = safe
         reply = self._reply(prompt, answer, time.perf_counter() - started, sampling)
+        if tools:
+            reply = self._with_calls(reply, answer, conversation)
         if len(reply.text) > len(shown):
             yield reply.text[len(shown) :]
         yield reply
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str | Message],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         """Likelihood of each reference answer, stop token included."""
         from luthier.models._decode import score_rows
 
         rows: dict[int, tuple[list[int], int]] = {}
-        for i, (conversation, reference) in enumerate(zip(conversations, references, strict=True)):
-            prompt = len(self.model.renderer.prompt_ids(conversation))
-            answered = [*conversation, Message("assistant", reference)]
-            rendered = self.model.renderer.rows(answered)[-1]
+        offered = tools or [""] * len(conversations)
+        each = zip(conversations, references, offered, strict=True)
+        for i, (conversation, wanted, own) in enumerate(each):
+            prompt = len(self.model.renderer.prompt_ids(conversation, own))
+            reference = Message("assistant", wanted) if isinstance(wanted, str) else wanted
+            answered = [*conversation, dataclasses.replace(reference, weight=1.0)]
+            rendered = self.model.renderer.rows(answered, own)[-1]
             end = max((n for n, keep in enumerate(rendered.mask) if keep), default=-1) + 1
             if prompt < end <= self.context_length:
                 rows[i] = (rendered.ids[:end], prompt)
@@ -214,10 +278,37 @@ class LocalModel:
             return None
         return lambda i: _stopped(self._raw(answers[i]), sampling.stop)
 
-    def _raw(self, answer: Sequence[int]) -> str:
+    def _raw(self, answer: Sequence[int], *, plain: bool = True) -> str:
+        """The text without its stop token, and if ``plain`` without other special tokens."""
         kept = [t for t in answer if t not in self.model.renderer.stop_ids]
-        text: str = self.model.tokenizer.decode(kept, skip_special_tokens=True)
+        text: str = self.model.tokenizer.decode(kept, skip_special_tokens=plain)
         return text
+
+    def _before_calls(self, answer: Sequence[int], sampling: Sampling) -> str:
+        """The text up to where calls begin, or may begin."""
+        text, form = self._text(answer, sampling), self.model.renderer.call_form
+        if form is None:
+            return text
+        marked = self._raw(answer, plain=False)
+        head = marked[: form.begin(marked)]
+        for token in self.model.tokenizer.all_special_tokens:
+            head = head.replace(token, "")
+        return text[: len(head)]
+
+    def _with_calls(
+        self, reply: Reply, answer: Sequence[int], conversation: Sequence[Message]
+    ) -> Reply:
+        """The same, with the calls it ends in, if any, apart from its text."""
+        form = self.model.renderer.call_form
+        found = form.read(self._raw(answer, plain=False)) if form else None
+        if found is None or reply.finish_reason != "stop":
+            return reply
+        text, calls = found
+        for token in self.model.tokenizer.all_special_tokens:
+            text = text.replace(token, "")
+        return dataclasses.replace(
+            reply, text=text.strip(), tool_calls=in_openais_shape(calls, conversation)
+        )
 
     def _text(self, answer: Sequence[int], sampling: Sampling) -> str:
         text = self._raw(answer)

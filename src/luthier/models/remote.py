@@ -101,7 +101,11 @@ class RemoteModel:
         return -(-len(text) // CHARACTERS_PER_TOKEN)
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
         """Answer several conversations, up to ``workers`` at once.
 
@@ -111,22 +115,29 @@ class RemoteModel:
             ResourceError: It cannot be reached, or stays busy.
         """
         with ThreadPoolExecutor(self.spec.workers) as pool:
-            return list(pool.map(lambda c: self._answer(c, sampling), conversations))
+            offered = tools or [""] * len(conversations)
+            return list(pool.map(lambda c, t: self._answer(c, sampling, t), conversations, offered))
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         """Answer one conversation; it comes in one piece."""
-        reply = self._answer(conversation, sampling)
+        reply = self._answer(conversation, sampling, tools)
         if reply.text:
             yield reply.text
         yield reply
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str | Message],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         """None for each: chat endpoints don't tell how likely a given answer is."""
         return [None] * len(conversations)
 
-    def _answer(self, conversation: Sequence[Message], sampling: Sampling) -> Reply:
+    def _answer(self, conversation: Sequence[Message], sampling: Sampling, tools: str) -> Reply:
         asked: dict[str, Any] = {
             "model": self.spec.model,
             "messages": [as_openai(m) for m in conversation],
@@ -137,6 +148,8 @@ class RemoteModel:
         }
         if sampling.stop:
             asked["stop"] = list(sampling.stop)
+        if tools:
+            asked["tools"] = json.loads(tools)
         failure = _Failure("", 0)
         for attempt in range(self.spec.retries + 1):
             if attempt:
@@ -230,11 +243,13 @@ def _reply(body: str, latency_s: float) -> Reply | _Failure:
         usage = told.get("usage") or {}
         prompt, completion = (max(0, int(usage.get(f"{of}_tokens") or 0)) for of in _SIDES)
         reason: FinishReason = "length" if choice.get("finish_reason") == "length" else "stop"
-        if not isinstance(text, str):
-            raise TypeError("content is not text")
+        calls = choice["message"].get("tool_calls") or []
+        if not isinstance(text, str) or not isinstance(calls, list):
+            raise TypeError("content is not text, or calls are no list")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
         return _Failure(f"the endpoint's answer is not a chat completion: {_said(body)!r}", 200)
-    return Reply(text.strip(), prompt, completion, latency_s, reason)
+    written = json.dumps(calls, ensure_ascii=False) if calls else ""
+    return Reply(text.strip(), prompt, completion, latency_s, reason, tool_calls=written)
 
 
 def _said(text: str) -> str:

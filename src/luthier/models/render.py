@@ -16,10 +16,11 @@ from typing import Any
 
 from luthier.core.errors import ModelError
 from luthier.core.records import Message
+from luthier.models._calls import CallForm, form_of
 from luthier.models._turns import GrowingRow, Rendered, as_template_takes, json_list
 from luthier.models._words import Words
 
-__all__ = ["DEFAULT_TEMPLATE", "Rendered", "Renderer"]
+__all__ = ["DEFAULT_TEMPLATE", "ConversationError", "Rendered", "Renderer"]
 
 DEFAULT_TEMPLATE = (
     "{% if tools %}{{ '<|system|>Tools:' }}{% for tool in tools %}{{ '\\n' }}{{ tool | tojson }}"
@@ -53,6 +54,11 @@ _PROBE_FUNCTION: dict[str, Any] = {
         "required": ["place"],
     },
 }
+_PROBE_TOOLS = json.dumps([{"type": "function", "function": _PROBE_FUNCTION}])
+
+
+class ConversationError(ModelError):
+    """This conversation, or its tools, cannot be shown to this model; another one may be."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -197,6 +203,23 @@ class Renderer:
                 ids.add(known)
         return frozenset(i for i in ids if i is not None)
 
+    @functools.cached_property
+    def call_form(self) -> CallForm | None:
+        """How calls are written where tools are on offer; None if not as objects of JSON."""
+        asked = [Message("user", "Where?")]
+        stops = [str(t) for t in self.tokenizer.convert_ids_to_tokens(sorted(self.stop_ids))]
+
+        def written(turn: Message) -> str:
+            try:
+                prompt = self._text(asked, _PROBE_TOOLS, answer_next=True)
+                whole = self._text([*asked, turn], _PROBE_TOOLS, answer_next=False)
+            except ModelError:
+                return ""
+            answer = whole.removeprefix(prompt) if whole.startswith(prompt) else ""
+            return answer[: min((at for s in stops if (at := answer.find(s)) >= 0), default=None)]
+
+        return form_of(written)
+
     def check(self) -> None:
         """Render a probe conversation and hold it against what training needs.
 
@@ -296,7 +319,7 @@ class Renderer:
         }
         for what, needed in used.items():
             if needed and what in self._left_out[bool(tools)]:
-                raise ModelError(
+                raise ConversationError(
                     f"the chat template leaves out the {what} of a conversation",
                     mend="Choose a model whose chat template knows tools.",
                 )
@@ -311,9 +334,8 @@ class Renderer:
         asked, done = Message("user", "Where?"), Message("assistant", "Done.")
         called = Message("assistant", "", tool_calls=json.dumps([call]))
         used = [asked, called, Message("tool", _PROBE_RESULT), done]
-        tools = json.dumps([{"type": "function", "function": _PROBE_FUNCTION}])
         parts = {
-            "tools": (tools, [asked, done], _PROBE_FUNCTION["description"]),
+            "tools": (_PROBE_TOOLS, [asked, done], _PROBE_FUNCTION["description"]),
             "tool calls": ("", used, _PROBE_TOOL),
             "tool results": ("", used, _PROBE_RESULT),
         }
@@ -321,7 +343,7 @@ class Renderer:
         for offered, names in missing.items():
             for what, (own, messages, mark) in parts.items():
                 try:
-                    text = self._text(messages, tools if offered else own, answer_next=False)
+                    text = self._text(messages, _PROBE_TOOLS if offered else own, answer_next=False)
                 except ModelError:  # so is the conversation itself, if for the same reason
                     continue
                 if mark not in text:
@@ -341,7 +363,8 @@ class Renderer:
         except ModelError:
             raise
         except Exception as error:  # templates raise their own errors through jinja
-            raise ModelError(f"the chat template refuses this conversation: {error}") from error
+            told = f"the chat template refuses this conversation: {error}"
+            raise ConversationError(told) from error
         return text
 
     def _ids(self, text: str) -> list[int]:

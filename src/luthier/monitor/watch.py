@@ -165,7 +165,7 @@ def watch(
     end = until.astimezone(dt.UTC).isoformat()
     records = [r for r in journal.records(since) if dt.datetime.fromisoformat(r.at) <= until]
     endings = Counter(r.finish_reason for r in records)
-    finished = [r for r in records if r.finish_reason in ("stop", "length")]
+    finished = [r for r in records if r.finish_reason in ("stop", "length", "tool_calls")]
     retrieved = [r for r in finished if r.passages]
     first = [r.first_token_s for r in finished if r.first_token_s is not None]
     questions = [r.question for r in records if r.question]
@@ -178,7 +178,7 @@ def watch(
         latency_p95_s=_quantile([r.latency_s for r in finished], 0.95),
         first_token_p50_s=_quantile(first, 0.50),
         refused=endings["context"],
-        empty=sum(not r.answer.strip() for r in finished),
+        empty=sum(not (r.answer.strip() or r.tool_calls) for r in finished),
         truncated=endings["length"],
         abandoned=endings["abandoned"],
         failed=endings["error"],

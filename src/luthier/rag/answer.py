@@ -42,36 +42,53 @@ class RagAnswerer:
     spec: RagSpec
 
     def generate(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling,
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Reply]:
         """Answer each conversation; a reply's latency counts the retrieval for the whole batch."""
         started = time.perf_counter()
-        augmented = self._augment(conversations, [sampling.max_new_tokens] * len(conversations))
+        room = [sampling.max_new_tokens] * len(conversations)
+        augmented = self._augment(conversations, room, tools)
         retrieval = time.perf_counter() - started
-        replies = self.inner.generate([messages for messages, _ in augmented], sampling)
+        replies = self.inner.generate(
+            [messages for messages, _ in augmented], sampling, tools=tools
+        )
         return [
             _with_passages(reply, passages, retrieval)
             for reply, (_, passages) in zip(replies, augmented, strict=True)
         ]
 
-    def stream(self, conversation: Sequence[Message], sampling: Sampling) -> Iterator[str | Reply]:
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
         """Answer piece by piece; the last item is the whole reply."""
         started = time.perf_counter()
-        [(messages, passages)] = self._augment([conversation], [sampling.max_new_tokens])
+        room = [sampling.max_new_tokens]
+        [(messages, passages)] = self._augment([conversation], room, [tools])
         retrieval = time.perf_counter() - started
-        for piece in self.inner.stream(messages, sampling):
+        for piece in self.inner.stream(messages, sampling, tools):
             if isinstance(piece, Reply):
                 yield _with_passages(piece, passages, retrieval)
             else:
                 yield piece
 
     def score(
-        self, conversations: Sequence[Sequence[Message]], references: Sequence[str]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str | Message],
+        *,
+        tools: Sequence[str] = (),
     ) -> list[Score | None]:
         """Likelihoods of reference answers, given the conversation with its passages."""
-        room = [self.inner.count_tokens(reference) for reference in references]
-        augmented = self._augment(conversations, room)
-        return self.inner.score([messages for messages, _ in augmented], references)
+        room = [
+            self.inner.count_tokens(r if isinstance(r, str) else r.content + r.tool_calls)
+            for r in references
+        ]
+        augmented = self._augment(conversations, room, tools)
+        return self.inner.score([messages for messages, _ in augmented], references, tools=tools)
 
     def count_tokens(self, text: str) -> int:
         """As the answering model counts."""
@@ -83,9 +100,18 @@ class RagAnswerer:
         return self.inner.context_length
 
     def _augment(
-        self, conversations: Sequence[Sequence[Message]], answer_tokens: Sequence[int]
+        self,
+        conversations: Sequence[Sequence[Message]],
+        answer_tokens: Sequence[int],
+        tools: Sequence[str],
     ) -> list[tuple[tuple[Message, ...], tuple[Passage, ...]]]:
         found = self.index.search_many([_question(messages) for messages in conversations])
+        # whatever stands in the prompt beside the passages takes room
+        offered = tools or [""] * len(conversations)
+        taken = [
+            room + self.inner.count_tokens(own)
+            for room, own in zip(answer_tokens, offered, strict=True)
+        ]
         return [
             augment(
                 messages,
@@ -93,11 +119,13 @@ class RagAnswerer:
                 budget_tokens=self._budget(messages, room),
                 count_tokens=self.inner.count_tokens,
             )
-            for messages, passages, room in zip(conversations, found, answer_tokens, strict=True)
+            for messages, passages, room in zip(conversations, found, taken, strict=True)
         ]
 
     def _budget(self, messages: Sequence[Message], answer_tokens: int) -> int:
-        said = sum(self.inner.count_tokens(m.content) + _FRAME_TOKENS for m in messages)
+        said = sum(
+            self.inner.count_tokens(m.content + m.tool_calls) + _FRAME_TOKENS for m in messages
+        )
         left = self.inner.context_length - said - answer_tokens - _FRAME_TOKENS
         return min(self.spec.context_tokens, left)
 

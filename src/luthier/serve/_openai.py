@@ -13,17 +13,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from luthier.core.journal import AnswerRecord
-from luthier.core.records import Message, Role
+from luthier.core.records import Message
 from luthier.models.generate import Sampling
+from luthier.serve._messages import conversation_of, tools_of, whole
+from luthier.serve._refusal import Refusal
 
 # Options we do not offer, with the values that ask for nothing.
 _NOT_OFFERED: Mapping[str, tuple[Any, ...]] = {
     "n": (1,),
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
     "functions": ([],),
     "function_call": ("none", "auto"),
-    "parallel_tool_calls": (True, False),
+    "parallel_tool_calls": (True,),
     "logprobs": (False,),
     "top_logprobs": (0,),
     "logit_bias": ({},),
@@ -37,38 +37,12 @@ _NOT_OFFERED: Mapping[str, tuple[Any, ...]] = {
 _OFFERED = frozenset(
     (
         *("model", "messages", "temperature", "top_p", "max_tokens", "max_completion_tokens"),
-        *("stop", "seed", "stream", "stream_options", "user", "metadata"),
+        *("stop", "seed", "stream", "stream_options", "user", "metadata", "tools", "tool_choice"),
     )
 )
 _MOST_STOPS = 4
 ALIAS = "luthier"
 """A name that is always accepted, so that a client need not know which bundle is served."""
-_ROLES: tuple[Role, ...] = ("system", "user", "assistant")
-
-
-class Refusal(Exception):  # noqa: N818 - it is an answer to the client, not a failure of ours
-    """A request that is answered with an error.
-
-    Args:
-        status: HTTP status.
-        message: What is wrong, for the client's user.
-        code: OpenAI's machine-readable code, or None.
-        param: The option at fault, or None.
-    """
-
-    def __init__(
-        self, status: int, message: str, *, code: str | None = None, param: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status, self.message, self.code, self.param = status, message, code, param
-
-    def body(self) -> dict[str, Any]:
-        """OpenAI's error shape."""
-        kinds = {401: "authentication_error", 404: "not_found_error"}
-        usual = "invalid_request_error" if self.status < 500 else "server_error"
-        kind = kinds.get(self.status, usual)
-        error = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return {"error": error}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,16 +50,18 @@ class ChatRequest:
     """A checked request.
 
     Attributes:
-        conversation: All turns, the last of the user.
+        conversation: All turns, the last of the user or of a tool.
         sampling: The bundle's, with what the request says otherwise.
         stream: Send pieces as they come.
         usage: Send a last piece with token counts.
+        tools: Those on offer, a JSON list, or "".
     """
 
     conversation: tuple[Message, ...]
     sampling: Sampling
     stream: bool
     usage: bool
+    tools: str = ""
 
 
 def parse(body: bytes, served: str, usual: Sampling) -> ChatRequest:
@@ -120,16 +96,20 @@ def parse(body: bytes, served: str, usual: Sampling) -> ChatRequest:
     if options and not stream:
         raise Refusal(400, "stream_options go with stream: true only", param="stream_options")
     return ChatRequest(
-        _conversation(given.get("messages")),
+        conversation_of(given.get("messages")),
         _sampling(given, usual),
         stream,
         _boolean(options, "include_usage"),
+        _tools(given),
     )
 
 
 def completion(record: AnswerRecord) -> dict[str, Any]:
     """A whole answer."""
-    message = {"role": "assistant", "content": record.answer, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": record.answer, "refusal": None}
+    if record.tool_calls:
+        message["content"] = record.answer or None
+        message["tool_calls"] = json.loads(record.tool_calls)
     choice = {"index": 0, "message": message, "logprobs": None}
     choice["finish_reason"] = record.finish_reason
     return {
@@ -170,8 +150,12 @@ class Chunks:
         return self._chunk({"content": piece})
 
     def ending(self, record: AnswerRecord) -> bytes:
-        """Finish reason and sources, the counts if asked for, and the end of the stream."""
-        last = self._chunk({}, record.finish_reason, luthier=_sources(record))
+        """Calls, finish reason and sources, the counts if asked for, and the end of the stream."""
+        last = b""
+        if record.tool_calls:
+            calls = json.loads(record.tool_calls)
+            last = self._chunk({"tool_calls": [{"index": i, **c} for i, c in enumerate(calls)]})
+        last += self._chunk({}, record.finish_reason, luthier=_sources(record))
         if self._usage:
             last += event({**self._head, "choices": [], "usage": _usage(record)})
         return last + b"data: [DONE]\n\n"
@@ -219,56 +203,14 @@ def _neutral(name: str) -> list[Any]:
     return values + [float(v) for v in values if type(v) is int]
 
 
-def _conversation(value: Any) -> tuple[Message, ...]:
-    if not isinstance(value, list) or not value:
-        raise Refusal(400, "messages must be a list with at least one message", param="messages")
-    turns = tuple(_message(one, f"messages[{i}]") for i, one in enumerate(value))
-    if turns[-1].role != "user":
-        raise Refusal(400, "the last message must be the user's", param="messages")
-    return turns
-
-
-def _message(value: Any, place: str) -> Message:
-    if not isinstance(value, dict):
-        raise Refusal(400, "a message is an object with role and content", param=place)
-    unknown = set(value) - {"role", "content", "name", "refusal"}
-    if any(value[name] is not None for name in unknown):
-        raise Refusal(400, f"not offered here: {', '.join(sorted(unknown))}", param=place)
-    if value.get("name") is not None:
-        raise Refusal(400, "names of speakers are not offered", param=f"{place}.name")
-    named = value.get("role")
-    if named == "developer":  # OpenAI's newer word
-        named = "system"
-    role: Role | None = next((known for known in _ROLES if known == named), None)
-    if role is None:
-        what = f"unknown role {named!r}; known are system, developer, user and assistant"
-        raise Refusal(400, what, param=f"{place}.role")
-    content = _content(value.get("content"), f"{place}.content")
-    if role == "user" and not content.strip():
-        raise Refusal(400, "a user's message must not be empty", param=f"{place}.content")
-    return Message(role, content)
-
-
-def _content(value: Any, place: str) -> str:
-    parts = [{"type": "text", "text": value}] if isinstance(value, str) else value
-    if not isinstance(parts, list):
-        raise Refusal(400, "content must be text", param=place)
-    texts = []
-    for part in parts:
-        text = part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None
-        if not isinstance(text, str):
-            raise Refusal(400, "only parts of type text are offered", param=place)
-        texts.append(_whole(text, place))
-    return "".join(texts)
-
-
-def _whole(text: str, place: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        what = f"not valid Unicode: half a character at {error.start}"
-        raise Refusal(400, what, param=place) from error
-    return text
+def _tools(given: Mapping[str, Any]) -> str:
+    """The tools to be shown to the model, "" for none."""
+    choice = given.get("tool_choice", "auto")
+    if choice not in ("none", "auto"):
+        what = "only 'none' and 'auto' are offered: a model is not forced to call"
+        raise Refusal(400, what, code="unsupported_parameter", param="tool_choice")
+    offered = tools_of(given.get("tools", []))
+    return "" if choice == "none" else offered
 
 
 def _sampling(given: Mapping[str, Any], usual: Sampling) -> Sampling:
@@ -297,7 +239,7 @@ def _stops(value: Any) -> tuple[str, ...]:
         or not all(isinstance(s, str) and s for s in stops)
     ):
         raise Refusal(400, f"stop is a text or up to {_MOST_STOPS} of them", param="stop")
-    return tuple(_whole(stop, "stop") for stop in stops)
+    return tuple(whole(stop, "stop") for stop in stops)
 
 
 def _number(given: Mapping[str, Any], name: str, low: float, high: float) -> float:

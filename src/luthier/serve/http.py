@@ -24,7 +24,9 @@ from starlette.types import Message as Event, Receive, Scope, Send
 
 from luthier.core.errors import LuthierError
 from luthier.core.journal import AnswerRecord
-from luthier.serve._openai import ChatRequest, Chunks, Refusal, completion, event, parse
+from luthier.models.render import ConversationError
+from luthier.serve._openai import ChatRequest, Chunks, completion, event, parse
+from luthier.serve._refusal import Refusal
 from luthier.serve.service import Service, new_id
 
 API_KEY = "LUTHIER_API_KEY"
@@ -124,7 +126,9 @@ class _Answering(Response):
 
     async def _answer(self, sender: _Sender) -> None:
         asked, answer_id = self._asked, new_id()
-        items = self._service.stream(asked.conversation, asked.sampling, answer_id)
+        items = self._service.stream(
+            asked.conversation, asked.sampling, answer_id, tools=asked.tools
+        )
         chunks = Chunks(answer_id, self._service.bundle.name, usage=asked.usage)
         try:
             while (item := await self._line.call(lambda: next(items, None))) is not None:
@@ -200,6 +204,8 @@ def _check_fit(record: AnswerRecord) -> None:
 def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
+    if isinstance(error, ConversationError):
+        return Refusal(400, error.what, code="unsupported_conversation", param="messages")
     logger.error("an answer failed", exc_info=error)
     if isinstance(error, LuthierError):
         return Refusal(500, error.what)

@@ -10,6 +10,7 @@ import secrets
 import threading
 import time
 from collections.abc import Generator, Sequence
+from typing import Any
 
 from luthier.core.journal import AnswerRecord, Journal, LoggedPassage, now
 from luthier.core.records import Message
@@ -51,13 +52,16 @@ class Service:
         conversation: Sequence[Message],
         sampling: Sampling | None = None,
         answer_id: str | None = None,
+        *,
+        tools: str = "",
     ) -> Generator[str | AnswerRecord, None, None]:
         """Answer piece by piece; the last item is the logged line.
 
         Args:
-            conversation: All turns, the last of the user.
+            conversation: All turns, the last of the user or of a tool.
             sampling: None for the bundle's own.
             answer_id: From ``new_id``, where the id must be known before the answer is.
+            tools: Those on offer, a JSON list as OpenAI's API takes it, or "".
 
         Closing the iterator before its end stops the model; what was said so far is logged as
         ``abandoned``. An error of the model is logged as ``error`` and raised. All steps should
@@ -70,7 +74,7 @@ class Service:
             said: list[str] = []
             reply: Reply | None = None
             ending = "error"
-            pieces = self.answerer.stream(conversation, sampling)
+            pieces = self.answerer.stream(conversation, sampling, tools)
             try:
                 for piece in pieces:
                     if isinstance(piece, Reply):
@@ -82,7 +86,7 @@ class Service:
                     yield piece
                 if reply is None:
                     raise AssertionError("a stream ended without its reply: a defect of Luthier")
-                ending = reply.finish_reason
+                ending = "tool_calls" if reply.tool_calls else reply.finish_reason
             except (GeneratorExit, KeyboardInterrupt):
                 ending = "abandoned"
                 raise
@@ -97,6 +101,7 @@ class Service:
                     at=at,
                     latency_s=time.perf_counter() - began,
                     first_token_s=first,
+                    tools=tools,
                 )
                 self.journal.append(record)
         yield record
@@ -111,6 +116,7 @@ class Service:
         at: str,
         latency_s: float,
         first_token_s: float | None,
+        tools: str,
     ) -> AnswerRecord:
         passages = (LoggedPassage(p.id, p.title, p.origin, p.score) for p in reply.passages)
         return AnswerRecord(
@@ -128,6 +134,8 @@ class Service:
             prompt_tokens=reply.prompt_tokens,
             completion_tokens=reply.completion_tokens,
             finish_reason=ending,
+            tools=tools,
+            tool_calls=reply.tool_calls,
         )
 
 
@@ -167,17 +175,15 @@ def _model(bundle: Bundle, device: str) -> Generate:
     from luthier.models.generate import LocalModel
     from luthier.models.load import load
 
-    if gives_labels(bundle.model_folder):
-        return open_tuned(bundle.model_folder, device=device)
     info = bundle.info
-    return LocalModel(
-        load(
-            bundle.model_folder,
-            device=device,
-            precision=info.precision,
-            quantisation=info.quantisation,
-        )
-    )
+    how: dict[str, Any] = {
+        "device": device,
+        "precision": info.precision,
+        "quantisation": info.quantisation,
+    }
+    if gives_labels(bundle.model_folder):
+        return open_tuned(bundle.model_folder, **how)
+    return LocalModel(load(bundle.model_folder, **how))
 
 
 def _labels(bundle: Bundle, device: str) -> Generate:

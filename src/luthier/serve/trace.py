@@ -103,7 +103,8 @@ def render(found: Trace) -> RenderableType:
     rows = [
         ("answer", f"{answer.id}  {answer.at}"),
         ("question", answer.question),
-        ("said", answer.answer or "(nothing)"),
+        ("said", answer.answer or ("" if answer.tool_calls else "(nothing)")),
+        *([("called", answer.tool_calls)] if answer.tool_calls else []),
         ("how", f"{answer.model}, route {answer.route}, bundle {answer.bundle[:16]}"),
         ("ended", (f"{answer.finish_reason} after {answer.latency_s:.2f} s, "
                   f"{answer.prompt_tokens} + {answer.completion_tokens} tokens")),

@@ -36,6 +36,7 @@ def observer_of(
     # answering takes the weights whole, and all processes at once
     shown = 0 if world.sharded else spec.samples
     prompts = [example.prompt for example in validation[:shown]]
+    tools = [example.tools for example in validation[:shown]]
 
     def begun(done: int) -> None:
         settings, name = everything(spec), spec.objective.kind
@@ -53,9 +54,10 @@ def observer_of(
     def answers() -> list[dict[str, str]]:
         if not prompts:
             return []
-        replies = LocalModel(model).generate(prompts, Sampling(max_new_tokens=SAMPLE_TOKENS))
+        sampling = Sampling(max_new_tokens=SAMPLE_TOKENS)
+        replies = LocalModel(model).generate(prompts, sampling, tools=tools)
         return [
-            {"prompt": prompt[-1].content, "answer": reply.text}
+            {"prompt": prompt[-1].content, "answer": reply.said}
             for prompt, reply in zip(prompts, replies, strict=True)
         ]
 

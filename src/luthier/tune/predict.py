@@ -21,6 +21,7 @@ from luthier.tune.token_classification import TokenClassification, words_of
 
 if TYPE_CHECKING:
     from luthier.models.load import Model
+    from luthier.setup.memory import Precision, Quantisation
     from luthier.setup.plan import Plan
 
 _MICRO_TOKENS = 4096
@@ -132,13 +133,20 @@ class Predictor:
         return [Said(" ".join(row), tuple(row), one) for row, one in zip(tags, sure, strict=True)]
 
 
-def load_predictor(folder: Path, *, device: str = "cpu", precision: Any = "float32") -> Predictor:
+def load_predictor(
+    folder: Path,
+    *,
+    device: str = "cpu",
+    precision: Precision = "float32",
+    quantisation: Quantisation = "none",
+) -> Predictor:
     """Load what a supervised objective has tuned.
 
     Args:
         folder: The tuned model's folder.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         precision: Of the weights in memory.
+        quantisation: Of the linear layers below the head; see ``models.quantise``.
 
     Raises:
         ModelError: A file is missing or damaged, or the model was tuned for something else.
@@ -154,6 +162,7 @@ def load_predictor(folder: Path, *, device: str = "cpu", precision: Any = "float
         card.labels,
         device=device,
         precision=precision,
+        quantisation=quantisation,
         adapter=adapter.inside(folder),
     )
     return Predictor(model, card)
