@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from torch.nn import functional
 from transformers import BertConfig, BertModel
 
 from luthier.models import _fused_bert as bert
+from luthier.models._fused_bert_network import embedded, stack_of
 from luthier.models._fused_library import library
-from luthier.models._fused_network import UnknownNetworkError
+from luthier.models._fused_network import squares_of
 
 LENGTHS = [5, 1, 33, 64, 16, 17, 100]
 STARTS = torch.tensor([0, *LENGTHS]).cumsum(0)
@@ -64,7 +66,7 @@ def compare(exact: Any, rounded: Any, wanted: Tensor, x: Tensor, *, seed: int = 
     own, slope = given(x.shape[1])
     own.requires_grad_()
     torch.manual_seed(seed)
-    found = bert.states(bert.stack_of(rounded), own, STARTS, training=True)
+    found = bert.states(stack_of(rounded), own, STARTS, training=True)
     assert apart(found[:ROWS].detach(), wanted.detach()) < 0.01
     wanted.backward(slope[:ROWS].float())  # type: ignore[no-untyped-call]
     found.backward(slope)  # type: ignore[no-untyped-call]
@@ -92,7 +94,7 @@ def test_dropout_is_what_the_generator_says_forward_and_backward() -> None:
     exact, rounded = pair(hidden_dropout_prob=0.25, attention_probs_dropout_prob=0.125)
     x = given(96)[0].float().requires_grad_()
     torch.manual_seed(7)
-    hidden, attention = (int(torch.empty((), dtype=torch.int64).random_()) for _ in range(2))
+    hidden, attention = torch.empty(2, dtype=torch.int64).random_().tolist()
     wanted = x[:ROWS]
     for number, layer in enumerate(exact.encoder.layer):
         wanted = block(layer, wanted, hidden, attention, 5 * number)
@@ -111,6 +113,7 @@ def block(layer: Any, x: Tensor, hidden: int, attention: int, site: int) -> Tens
             numbers = range(0, n * words, 4)
             bits = [kept(attention, i, begin, site + 3 + head, 0.125) for i in numbers]
             mask = torch.from_numpy(np.concatenate(bits)[: n * words * 32]).view(n, -1)[:, :n]
+            mask = mask.T if n <= 16 else mask  # bits of a key for all queries, or of a query
             heads.append(functional.softmax(q @ k.T / 32**0.5, -1) * mask / 0.875 @ v)
         mixed.append(torch.cat(heads, 1))
 
@@ -144,7 +147,7 @@ def kept(key: int, number: int, token: int, site: int, rate: float) -> Any:
 
 def test_without_gradients_the_states_are_the_same_and_dropout_rests() -> None:
     _, rounded = pair(hidden_dropout_prob=0.5, attention_probs_dropout_prob=0.5)
-    stack, x = bert.stack_of(rounded), given(96)[0]
+    stack, x = stack_of(rounded), given(96)[0]
     with torch.inference_mode():
         alone = bert.states(stack, x, STARTS, training=False)
     assert torch.equal(bert.states(stack, x, STARTS, training=False)[:ROWS], alone[:ROWS])
@@ -153,7 +156,7 @@ def test_without_gradients_the_states_are_the_same_and_dropout_rests() -> None:
 
 def test_the_same_seed_gives_the_same_bits() -> None:
     _, rounded = pair(hidden_dropout_prob=0.5, attention_probs_dropout_prob=0.5)
-    stack, found = bert.stack_of(rounded), []
+    stack, found = stack_of(rounded), []
     for seed in (3, 3, 4):
         x, slope = given(96)
         x.requires_grad_()
@@ -172,21 +175,53 @@ def test_only_what_learns_gets_gradients_and_sums_go_where_they_are_wanted() -> 
     last.weight.requires_grad_()
     last.bias.requires_grad_().main_grad = torch.ones(160)
     for _ in range(2):
-        bert.states(bert.stack_of(rounded), given(96)[0], STARTS, training=True).backward(slope)  # type: ignore[no-untyped-call]
+        bert.states(stack_of(rounded), given(96)[0], STARTS, training=True).backward(slope)  # type: ignore[no-untyped-call]
     found = {n for n, p in rounded.named_parameters() if p.grad is not None}
     assert found == {"encoder.layer.1.intermediate.dense.weight"}
     whole = last.bias.main_grad.clone()
     last.bias.main_grad = torch.zeros(160)
-    bert.states(bert.stack_of(rounded), given(96)[0], STARTS, training=True).backward(slope)  # type: ignore[no-untyped-call]
+    bert.states(stack_of(rounded), given(96)[0], STARTS, training=True).backward(slope)  # type: ignore[no-untyped-call]
     torch.testing.assert_close(whole, 1 + 2 * last.bias.main_grad)
 
 
-@pytest.mark.parametrize("shape", [{"num_attention_heads": 6}, {"hidden_act": "relu"}])
-def test_other_shapes_are_refused(shape: dict[str, Any]) -> None:
-    with pytest.raises(UnknownNetworkError):
-        bert.stack_of(pair(**shape)[1])
+def test_what_is_noted_of_gradients_is_their_squares_until_they_change() -> None:
+    _, rounded = pair()
+    for parameter in rounded.parameters():
+        parameter.main_grad = None
+    weight = rounded.encoder.layer[0].attention.self.value.weight
+    for _ in range(2):
+        found = bert.states(stack_of(rounded), given(96)[0], STARTS, training=True)
+        found.backward(given(96)[1])  # type: ignore[no-untyped-call]
+        wanted = float(weight.main_grad.double().square().sum())
+        assert squares_of(weight.main_grad) == pytest.approx(wanted, rel=1e-5)
+    weight.main_grad.mul_(2.0)
+    assert squares_of(weight.main_grad) is None
 
 
-def test_other_arithmetic_is_refused() -> None:
-    with pytest.raises(UnknownNetworkError, match="bfloat16"):
-        bert.stack_of(pair()[0])
+def test_embeddings_are_those_of_transformers_with_the_dropout_that_is_drawn() -> None:
+    exact, rounded = pair(hidden_dropout_prob=0.25)
+    exact.eval()
+    torch.manual_seed(2)
+    ids = torch.randint(1, 40, (TOKENS,))
+    positions = torch.cat([torch.arange(n) for n in (*LENGTHS, TOKENS - ROWS)])
+    torch.manual_seed(7)
+    key = int(torch.empty(2, dtype=torch.int64).random_()[0])
+    bits = np.stack([kept(key, 0, t, 0, 0.25)[:96] for t in range(ROWS)])
+    wanted = exact.embeddings(input_ids=ids[None, :ROWS], position_ids=positions[None, :ROWS])[0]
+    wanted = wanted * torch.from_numpy(bits) / 0.75
+    torch.manual_seed(7)
+    stack = dataclasses.replace(stack_of(rounded), blocks=[])
+    words = rounded.embeddings.word_embeddings.weight
+    below = embedded(rounded.embeddings, words, ids, positions)
+    found = bert.states(stack, below, STARTS, training=True)
+    assert apart(found[:ROWS].detach(), wanted.detach()) < 0.01
+    slope = given(96)[1]
+    wanted.backward(slope[:ROWS].float())
+    found.backward(slope)  # type: ignore[no-untyped-call]
+    grads = {name: p.grad for name, p in rounded.embeddings.named_parameters()}
+    for name, parameter in exact.embeddings.named_parameters():
+        assert apart(grads[name], parameter.grad) < 0.02, name
+    with torch.inference_mode():
+        plain = bert.states(stack, below, STARTS, training=False)[:ROWS]
+    rows = exact.embeddings(input_ids=ids[None, :ROWS], position_ids=positions[None, :ROWS])[0]
+    assert apart(plain, rows.detach()) < 0.01

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from luthier.models._fused_library import library
+from luthier.models._fused_network import squares_of
 
 _LONG, _FLOAT, _POINTER = ctypes.c_long, ctypes.c_float, ctypes.c_void_p
 
@@ -73,10 +74,14 @@ class Update:
             tensor.slope, tensor.count = slope.data_ptr(), weight.numel()
 
     def norm(self) -> float:
-        """Of all gradients."""
+        """Of all gradients; where a kernel has summed the squares already, that is taken."""
+        noted = [squares_of(slope) for slope in self.slopes]
+        others = [t for t, known in zip(self.tensors, noted, strict=True) if known is None]
         found = ctypes.c_double()
-        self.kernels.gradient_norm(self.tensors, _LONG(len(self.tensors)), ctypes.byref(found))
-        return found.value
+        self.kernels.gradient_norm(
+            (_Tensor * len(others))(*others), _LONG(len(others)), ctypes.byref(found)
+        )
+        return math.sqrt(found.value**2 + sum(known for known in noted if known is not None))
 
     def apply(self, factor: float) -> None:
         """Update the weights by their gradients times a factor, at the groups' learning rates."""

@@ -9,139 +9,27 @@ optimizer finds them (``main_grad`` of a parameter that has this attribute).
 from __future__ import annotations
 
 import ctypes
-import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from luthier.models._fused_library import library
-from luthier.models._fused_network import UnknownNetworkError, sum_of
-
-SPARE = 32  # rows behind the last that kernels may read
-_LONG, _FLOAT, _POINTER = ctypes.c_long, ctypes.c_float, ctypes.c_void_p
-_BITS = 16  # of the random numbers that decide what is dropped
-
-
-class Dropout(ctypes.Structure):
-    """What is kept; see ``random.h``."""
-
-    _fields_ = (("key", ctypes.c_uint64), ("least", ctypes.c_uint32), ("scale", _FLOAT))
-
-
-_MEMORY = (
-    *("x", "sides", "mixed", "normed", "between", "gates", "last_normed", "y", "rstd", "log_sums"),
-    *("packed", "active", "made", "left", "right", "slope", "to_out", "to_sides", "sums"),
+from luthier.models._fused_bert_network import (
+    KEPT,
+    MATRICES,
+    SHARED,
+    Call,
+    EmbedCall,
+    Embedded,
+    Stack,
+    dropout,
 )
+from luthier.models._fused_library import library
+from luthier.models._fused_network import note_squares, sum_of
 
-
-class Call(ctypes.Structure):
-    """A block and a pass; see ``bert.h``."""
-
-    _fields_ = (
-        *((name, _LONG) for name in ("tokens", "rows", "width", "inner", "heads", "number")),
-        ("starts", _POINTER),
-        ("eps", _FLOAT),
-        ("hidden", Dropout),
-        ("attention", Dropout),
-        ("weight", _POINTER * 6),
-        ("bias", _POINTER * 6),
-        ("gain", _POINTER * 2),
-        ("shift", _POINTER * 2),
-        ("to_weight", _POINTER * 6),
-        ("to_bias", _POINTER * 6),
-        ("to_gain", _POINTER * 2),
-        ("to_shift", _POINTER * 2),
-        ("fresh", _LONG * 6),
-        *((name, _POINTER) for name in _MEMORY),
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Block:
-    """A block's weights.
-
-    Attributes:
-        linear: Queries, keys, values, out, up and down.
-        norms: Behind attention, and behind the MLP.
-    """
-
-    linear: tuple[nn.Linear, ...]
-    norms: tuple[nn.LayerNorm, ...]
-
-    @property
-    def parameters(self) -> list[Tensor]:
-        """In the order of ``Call``: weights, biases, gains, shifts."""
-        return [
-            *(layer.weight for layer in self.linear),
-            *(layer.bias for layer in self.linear),
-            *(norm.weight for norm in self.norms),
-            *(norm.bias for norm in self.norms),
-        ]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stack:
-    """A body's shape and blocks."""
-
-    blocks: list[Block]
-    width: int
-    inner: int
-    heads: int
-    eps: float
-    hidden_rate: float
-    attention_rate: float
-
-    @property
-    def key(self) -> tuple[int, ...]:
-        """What memory depends on."""
-        return len(self.blocks), self.width, self.inner, self.heads, torch.get_num_threads()
-
-
-def stack_of(body: Any) -> Stack:
-    """The blocks of a network the kernels know.
-
-    Args:
-        body: A ``BertModel``.
-
-    Raises:
-        UnknownNetworkError: They don't know it, or it is not one they can compute here; says why.
-    """
-    config = body.config
-    if config.hidden_act != "gelu" or getattr(body, "gradient_checkpointing", False):
-        raise UnknownNetworkError("another activation, or activation checkpointing")
-    stack = Stack(
-        blocks=[_block(layer) for layer in body.encoder.layer],
-        width=config.hidden_size,
-        inner=config.intermediate_size,
-        heads=config.num_attention_heads,
-        eps=config.layer_norm_eps,
-        hidden_rate=config.hidden_dropout_prob,
-        attention_rate=config.attention_probs_dropout_prob,
-    )
-    sizes = (stack.width, stack.inner, stack.width // stack.heads)
-    if any(size % 32 for size in sizes) or stack.width % stack.heads:
-        raise UnknownNetworkError("sizes that are no multiples of 32")
-    kernels, reason = library()
-    if kernels is None:
-        raise UnknownNetworkError(reason)
-    return stack
-
-
-def _block(layer: Any) -> Block:
-    own, out, last = layer.attention.self, layer.attention.output, layer.output
-    linear = (own.query, own.key, own.value, out.dense, layer.intermediate.dense, last.dense)
-    block = Block(linear, (out.LayerNorm, last.LayerNorm))
-    kinds: list[type[nn.Module]] = [*[nn.Linear] * 6, *[nn.LayerNorm] * 2]
-    for module, kind in zip((*block.linear, *block.norms), kinds, strict=True):
-        if type(module) is not kind or module.bias is None:
-            raise UnknownNetworkError(f"no kernels for this {type(module).__name__}")
-    for weight in block.parameters:
-        if weight.device.type != "cpu" or weight.dtype != torch.bfloat16:
-            raise UnknownNetworkError("kernels are for bfloat16 on the CPU")
-        if not weight.is_contiguous():
-            raise UnknownNetworkError("weights that do not lie row by row")
-    return block
+LINES = 32  # tokens of a pass are a multiple of it
+SPARE = 32  # rows behind the last that kernels may read
 
 
 class Space:
@@ -158,19 +46,20 @@ class Space:
         width, inner, rows = stack.width, stack.inner, tokens + SPARE
         wide, count = max(width, inner), len(stack.blocks) if keep else 1
         self.states = _empty(count + 1, tokens, width)  # two at least: a block's input and output
+        self.normed, self.rstd = _empty(tokens, width), torch.empty(tokens)  # of the embeddings
         self.kept = {
             "sides": _empty(count, rows, 3 * width),
             "mixed": _empty(count, rows, width),
             "normed": _empty(count, tokens, width),
             "between": _empty(count, tokens, width),
             "gates": _empty(count, tokens, inner),
+            "active": _empty(count, tokens, inner),
             "last_normed": _empty(count, tokens, width),
             "rstd": torch.empty(count, 2, tokens),
             "log_sums": torch.empty(count, stack.heads, tokens),
         }
         self.shared = {
             "packed": _empty(max(3 * width, inner) * width),
-            "active": _empty(tokens, inner),
             "made": _empty(rows, width),
         }
         if keep:
@@ -182,17 +71,22 @@ class Space:
                 "to_sides": _empty(tokens, 3 * width),
                 "sums": torch.empty(torch.get_num_threads(), 3, width),
             }
+        self.calls = [self._call(stack, number) for number in range(len(stack.blocks))]
 
-    def pointers(self, number: int) -> dict[str, int]:
-        """Where the values of a block are."""
+    def _call(self, stack: Stack, number: int) -> Call:
         at = number if self.keep else 0
         x, y = (at, at + 1) if self.keep else (number % 2, 1 - number % 2)
-        return {
-            "x": self.states[x].data_ptr(),
-            "y": self.states[y].data_ptr(),
-            **{name: tensor[at].data_ptr() for name, tensor in self.kept.items()},
-            **{name: tensor.data_ptr() for name, tensor in self.shared.items()},
-        }
+        return Call(
+            width=stack.width,
+            inner=stack.inner,
+            heads=stack.heads,
+            number=number,
+            eps=stack.eps,
+            x=self.states[x].data_ptr(),
+            y=self.states[y].data_ptr(),
+            **{name: self.kept[name][at].data_ptr() for name in KEPT},
+            **{f"memory_{n}": self.shared[n].data_ptr() for n in SHARED if n in self.shared},
+        )
 
     def last(self, blocks: int) -> Tensor:
         """The output of the last block."""
@@ -211,26 +105,29 @@ def release() -> None:
     _spaces.clear()
 
 
-def states(stack: Stack, x: Tensor, starts: Tensor, *, training: bool) -> Tensor:
+def states(stack: Stack, x: Tensor | Embedded, starts: Tensor, *, training: bool) -> Tensor:
     """Last hidden states.
 
     Args:
         stack: The network's blocks.
-        x: What comes out of the embeddings, bfloat16 [tokens, width]; a multiple of 32 tokens.
+        x: Tokens, or what comes out of the embeddings, bfloat16 [tokens, width]; a multiple of 32.
         starts: int64 [rows + 1], where each row begins, and the end of the last.
         training: With dropout.
 
     Returns:
         bfloat16 [tokens, width]; what lies behind the rows means nothing, and must get no gradient.
     """
-    parameters = [p for block in stack.blocks for p in block.parameters if p.requires_grad]
-    if torch.is_grad_enabled() and (parameters or x.requires_grad):
-        found: Tensor = FusedStates.apply(  # type: ignore[no-untyped-call]
-            stack, x, starts, training, *parameters
-        )
-        return found
-    run = Run(stack, _take(stack, len(x), keep=False), starts, training)
-    return run.forward(x)
+    weights = [p for block in stack.blocks for p in block if p.requires_grad]
+    given, below = (None, x) if isinstance(x, Embedded) else (x, None)
+    if below is not None:
+        weights += [p for p in below.weights if p.requires_grad]
+    tokens = len(below.ids if given is None and below is not None else x)
+    keep = torch.is_grad_enabled() and bool(weights or (given is not None and given.requires_grad))
+    run = Run(stack, _take(stack, tokens, keep=keep), starts, training, tokens)
+    if not keep:
+        return run.forward(x)
+    found: Tensor = FusedStates.apply(run, given, below, *weights)  # type: ignore[no-untyped-call]
+    return found
 
 
 def _take(stack: Stack, tokens: int, *, keep: bool) -> Space:
@@ -242,28 +139,28 @@ def _take(stack: Stack, tokens: int, *, keep: bool) -> Space:
 
 
 class FusedStates(torch.autograd.Function):
-    """All blocks."""
+    """Embeddings and all blocks."""
 
     @staticmethod
     def forward(
-        ctx: Any, stack: Stack, x: Tensor, starts: Tensor, training: bool, *parameters: Tensor
+        ctx: Any, run: Run, given: Tensor | None, below: Embedded | None, *weights: Tensor
     ) -> Tensor:
         """Compute the states, and keep what the gradients need; see ``states``."""
-        ctx.parameters, ctx.through = parameters, x.requires_grad
-        ctx.run = Run(stack, _take(stack, len(x), keep=True), starts, training)
-        found: Tensor = ctx.run.forward(x)
+        ctx.run, ctx.weights = run, weights
+        ctx.through = given is not None and given.requires_grad
+        found: Tensor = run.forward(given if below is None else below)
         return found
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of the parameters; those with ``main_grad`` have got theirs."""
+        """Gradients of the weights; those with ``main_grad`` have got theirs."""
         run, ctx.run = ctx.run, None
         if run is None:
             raise RuntimeError("the backward pass of fused states can be made once")
         to_x = run.backward(slope, through=ctx.through)
-        grads = [run.made.get(id(p)) for p in ctx.parameters]
-        own = zip(grads, ctx.parameters, strict=True)
-        return None, to_x, None, None, *(None if g is None else g.to(p.dtype) for g, p in own)
+        grads = [run.made.get(id(p)) for p in ctx.weights]
+        own = zip(grads, ctx.weights, strict=True)
+        return None, to_x, None, *(None if g is None else g.to(p.dtype) for g, p in own)
 
 
 class Run:
@@ -274,95 +171,102 @@ class Run:
         space: Memory; this pass's alone until it is over.
         starts: int64 [rows + 1].
         training: With dropout.
+        tokens: In it.
     """
 
-    def __init__(self, stack: Stack, space: Space, starts: Tensor, training: bool) -> None:
-        self.stack, self.space, self.starts = stack, space, starts
+    def __init__(
+        self, stack: Stack, space: Space, starts: Tensor, training: bool, tokens: int
+    ) -> None:
+        self.stack, self.space, self.starts, self.tokens = stack, space, starts, tokens
         self.library = library()[0]
-        rates = (stack.hidden_rate, stack.attention_rate) if training else (0.0, 0.0)
-        self.dropouts = tuple(_dropout(rate) for rate in rates)
+        hidden, attention = (stack.hidden_rate, stack.attention_rate) if training else (0.0, 0.0)
+        keys = torch.zeros(2, dtype=torch.int64)
+        if hidden or attention:
+            keys.random_()  # by the global generator
+        self.hidden, attended = dropout(hidden, int(keys[0])), dropout(attention, int(keys[1]))
         self.made: dict[int, Tensor] = {}
+        self.embed: tuple[Embedded, EmbedCall] | None = None
+        for call, weights in zip(space.calls, stack.blocks, strict=True):
+            call.tokens, call.rows, call.starts = tokens, len(starts) - 1, starts.data_ptr()
+            call.hidden, call.attention = self.hidden, attended
+            call.weights[:] = [p.data_ptr() for p in weights]
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor | Embedded) -> Tensor:
         """The last block's output."""
-        self.tokens = len(x)
-        self.space.states[0, : self.tokens] = x.detach()
-        for number in range(len(self.stack.blocks)):
-            call = self._call(number)
+        if isinstance(x, Embedded):
+            self._embed(x)
+        else:
+            self.space.states[0, : self.tokens] = x.detach()
+        for call in self.space.calls:
             self.library.bert_forward(ctypes.byref(call))
         found = self.space.last(len(self.stack.blocks))[: self.tokens].clone()
         if not self.space.keep:
             self._give_back()
         return found
 
+    def _embed(self, x: Embedded) -> None:
+        space = self.space
+        memory = {n: space.shared[n].data_ptr() for n in ("slope", "sums") if n in space.shared}
+        call = EmbedCall(
+            tokens=self.tokens,
+            width=self.stack.width,
+            ids=x.ids.data_ptr(),
+            positions=x.positions.data_ptr(),
+            eps=self.stack.eps,
+            dropout=self.hidden,
+            normed=space.normed.data_ptr(),
+            y=space.states[0].data_ptr(),
+            rstd=space.rstd.data_ptr(),
+            slope=memory.get("slope"),
+            memory=memory.get("sums"),
+        )
+        call.weights[:] = [p.data_ptr() for p in x.weights]
+        self.embed = x, call
+        self.library.bert_embed(ctypes.byref(call))
+
     def backward(self, slope: Tensor, *, through: bool) -> Tensor | None:
-        """Add to the gradients of the parameters; the gradient by x if it is wanted."""
+        """Add to the gradients of the weights; the gradient by x if it is wanted."""
         whole = self.space.shared["slope"][: self.tokens]
         whole.copy_(slope)
-        for number in reversed(range(0 if through else self._lowest(), len(self.stack.blocks))):
-            call = self._call(number)
-            for kind, sums in self._sums(number).items():
-                setattr(call, kind, sums)
+        below = self.embed is not None and any(p.requires_grad for p in self.embed[0].weights)
+        lowest = 0 if through or below else self._lowest()
+        for number in reversed(range(lowest, len(self.stack.blocks))):
+            call = self.space.calls[number]
+            found, fresh = self._sums(self.stack.blocks[number])
+            call.sums[:], call.fresh[:] = _pointers(found), fresh[:MATRICES]
+            _clear(found[MATRICES:], fresh[MATRICES:])
             self.library.bert_backward(ctypes.byref(call))
-        found = whole.clone() if through else None
+            for sums, squares in zip(found, call.squares, strict=False):
+                if sums is not None:
+                    note_squares(sums, squares)
+        if below and self.embed is not None:
+            found, fresh = self._sums(self.embed[0].weights)
+            self.embed[1].sums[:] = _pointers(found)
+            _clear(found, fresh)
+            self.library.bert_embed_backward(ctypes.byref(self.embed[1]))
+        result = whole.clone() if through else None
         self._give_back()
-        return found
+        return result
 
     def _lowest(self) -> int:
         """The lowest block that a gradient must reach."""
-        trained = (any(p.requires_grad for p in b.parameters) for b in self.stack.blocks)
+        trained = (any(p.requires_grad for p in block) for block in self.stack.blocks)
         return next((n for n, found in enumerate(trained) if found), len(self.stack.blocks))
 
-    def _sums(self, number: int) -> dict[str, Any]:
-        """Where the gradients of a block's parameters are summed."""
-        found: list[int | None] = []
-        fresh = (_LONG * 6)()
-        for place, parameter in enumerate(self.stack.blocks[number].parameters):
-            if not parameter.requires_grad:
-                found.append(None)
-                continue
-            sums, over = sum_of(parameter, self.made)
-            if place < len(fresh):
-                fresh[place] = over
-            elif over:
-                sums.zero_()
-            found.append(sums.data_ptr())
-        return {"fresh": fresh, **_pointers("to_", found)}
-
-    def _call(self, number: int) -> Call:
-        stack, block = self.stack, self.stack.blocks[number]
-        return Call(
-            tokens=self.tokens,
-            rows=len(self.starts) - 1,
-            width=stack.width,
-            inner=stack.inner,
-            heads=stack.heads,
-            number=number,
-            starts=self.starts.data_ptr(),
-            eps=stack.eps,
-            hidden=self.dropouts[0],
-            attention=self.dropouts[1],
-            **_pointers("", [p.data_ptr() for p in block.parameters]),
-            **self.space.pointers(number),
-        )
+    def _sums(self, weights: Sequence[Tensor]) -> tuple[list[Tensor | None], list[bool]]:
+        """Where the gradients of weights are summed, and whether they begin anew."""
+        both = [sum_of(p, self.made) if p.requires_grad else (None, False) for p in weights]
+        return [found for found, _ in both], [fresh for _, fresh in both]
 
     def _give_back(self) -> None:
         _spaces[(self.space.keep, *self.stack.key)] = self.space
 
 
-def _pointers(before: str, found: list[int | None]) -> dict[str, Any]:
-    six, two = _POINTER * 6, _POINTER * 2
-    return {
-        f"{before}weight": six(*found[:6]),
-        f"{before}bias": six(*found[6:12]),
-        f"{before}gain": two(*found[12:14]),
-        f"{before}shift": two(*found[14:]),
-    }
+def _pointers(found: Sequence[Tensor | None]) -> list[int | None]:
+    return [None if sums is None else sums.data_ptr() for sums in found]
 
 
-def _dropout(rate: float) -> Dropout:
-    least = round(rate * 2**_BITS)
-    if not least:
-        return Dropout(0, 0, 1.0)
-    key = int(torch.empty((), dtype=torch.int64).random_())  # of the global generator
-    return Dropout(key, least, 1.0 / (1.0 - least / 2**_BITS))
+def _clear(found: Sequence[Tensor | None], fresh: Sequence[bool]) -> None:
+    for sums, over in zip(found, fresh, strict=True):
+        if sums is not None and over:
+            sums.zero_()

@@ -129,6 +129,17 @@ def gradient(parameter: Tensor, made: dict[int, Tensor]) -> Tensor:
     return found.zero_() if fresh else found
 
 
+def note_squares(sums: Any, squares: float) -> None:
+    """Remember the sum of the squares of what stands in a gradient, until it is changed."""
+    sums.luthier_squares = (squares, sums._version)
+
+
+def squares_of(sums: Any) -> float | None:
+    """What was noted, if it still holds."""
+    squares, version = getattr(sums, "luthier_squares", (None, -1))
+    return squares if version == sums._version else None
+
+
 def sum_of(parameter: Any, made: dict[int, Tensor]) -> tuple[Tensor, bool]:
     """The same, and whether what stands in it is to be written over, not added to."""
     if hasattr(parameter, "main_grad"):

@@ -10,11 +10,13 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from luthier.models import _fused_bert
+from luthier.models._fused_bert_network import embedded, stack_of
 from luthier.models._fused_network import UnknownNetworkError
+from luthier.tune._supervised_vocabulary import UsedRows
 
 _BITS = 15  # of the random numbers that decide what is dropped
 
@@ -51,18 +53,31 @@ def states(body: Any, ids: Tensor, positions: Tensor, grid: Tensor, places: Tens
         places: Where each token of a row stands in the flattened grid.
 
     Returns:
-        [ids, width]; what lies behind the rows means nothing.
+        [at least as many as there are places, width]; what lies behind the rows means nothing.
     """
-    embeddings, training = body.embeddings, body.training
+    try:
+        stack = stack_of(body)
+    except UnknownNetworkError:
+        return _plain_states(body, _embedded(body, ids, positions), grid, places)
+    starts = torch.cat([grid[:, 0], grid.new_tensor([len(places)])])
+    count = -(-len(places) // _fused_bert.LINES) * _fused_bert.LINES
+    ids, positions = ids[:count], positions[:count]
+    words, training = body.embeddings.word_embeddings, body.training
+    if isinstance(words, UsedRows) and training:
+        below = embedded(body.embeddings, words.weight, words.place[ids].clamp(min=0), positions)
+    elif type(words) is nn.Embedding:
+        below = embedded(body.embeddings, words.weight, ids, positions)
+    else:
+        x = _embedded(body, ids, positions)
+        return _fused_bert.states(stack, x, starts, training=training)
+    return _fused_bert.states(stack, below, starts, training=training)
+
+
+def _embedded(body: Any, ids: Tensor, positions: Tensor) -> Tensor:
+    embeddings = body.embeddings
     x: Tensor = embeddings.word_embeddings(ids) + embeddings.token_type_embeddings.weight[0]
     x = embeddings.LayerNorm(x + embeddings.position_embeddings(positions))
-    x = dropout(x, embeddings.dropout.p, training)
-    try:
-        stack = _fused_bert.stack_of(body)
-    except UnknownNetworkError:
-        return _plain_states(body, x, grid, places)
-    starts = torch.cat([grid[:, 0], grid.new_tensor([len(places)])])
-    return _fused_bert.states(stack, x, starts, training=training)
+    return dropout(x, embeddings.dropout.p, body.training)
 
 
 def _plain_states(body: Any, x: Tensor, grid: Tensor, places: Tensor) -> Tensor:

@@ -11,14 +11,10 @@ enum { SHIFTS, GAINS, BIASES };            /* sums of a thread */
 
 static long outer(const Block *b, int layer) { return layer == UP ? b->inner : b->width; }
 
-/* Addresses of every sixteen rows of `count` matrices [many][k] from `layer` on. */
-static long tiles(const Block *b, char *const *from, int count, long many, long row_bytes,
-                  const void **to) {
-    long at = 0;
-    for (int layer = 0; layer < count; layer++)
-        for (long i = 0; i < many; i += 16) to[at++] = from[layer] + i * row_bytes;
-    (void)b;
-    return at;
+/* Addresses of every sixteen rows of `count` matrices of `many` rows. */
+static void tiles(char *const *from, int count, long many, long row_bytes, const void **to) {
+    for (int i = 0; i < count; i++)
+        for (long row = 0; row < many; row += 16) *to++ = from[i] + row * row_bytes;
 }
 
 /* layers [out][in] from `layer` on, as the right factor of x times their transpose or of slope
@@ -26,7 +22,7 @@ static long tiles(const Block *b, char *const *from, int count, long many, long 
 static void pack(const Block *b, int layer, int count, long in, int transposed) {
     long many = outer(b, layer), n = many * count;
     const void **rows = alloca(n / 16 * sizeof *rows);
-    tiles(b, (char *const *)(b->weight + layer), count, many, in * 2, rows);
+    tiles((char *const *)(b->weight + layer), count, many, in * 2, rows);
     if (transposed)
         pack_transposed((const bf16 *const *)rows, in, b->packed, in / 32, n, in);
     else
@@ -169,19 +165,22 @@ static void norm_backward(const Block *b, int which, const bf16 *normed) {
 static void bias_gradients(const Block *b, int layer, int count, const bf16 *slope) {
     long many = outer(b, layer), ld = many * count;
 #pragma omp parallel for schedule(static)
-    for (long j = 0; j < ld / 16; j++) {
-        float *to = b->to_bias[layer + j * 16 / many];
+    for (long j = 0; j < ld; j += 32) {
+        float *to = b->to_bias[layer + j / many];
         if (!to) continue;
-        __m512 sum = _mm512_setzero_ps();
-        for (long t = 0; t < b->tokens; t++)
-            sum = _mm512_add_ps(sum, load(slope + t * ld + j * 16));
-        to += j * 16 % many;
-        _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), sum));
+        to += j % many;
+        __m512 low = _mm512_loadu_ps(to), high = _mm512_loadu_ps(to + 16);
+        for (long t = 0; t < b->tokens; t++) {
+            low = _mm512_add_ps(low, load(slope + t * ld + j));
+            high = _mm512_add_ps(high, load(slope + t * ld + j + 16));
+        }
+        _mm512_storeu_ps(to, low);
+        _mm512_storeu_ps(to + 16, high);
     }
 }
 
 /* Gradients of layers' weights: slope [tokens][their outputs] transposed times x [tokens][in]. */
-static void gradients(const Block *b, int layer, int count, const bf16 *slope, const bf16 *x,
+static void gradients(Block *b, int layer, int count, const bf16 *slope, const bf16 *x,
                       long in) {
     long many = outer(b, layer), t = b->tokens, ld = many * count;
     const void **rows = alloca(t / 16 * sizeof *rows);
@@ -191,22 +190,22 @@ static void gradients(const Block *b, int layer, int count, const bf16 *slope, c
     for (int i = layer; i < layer + count; i++) {
         if (!b->to_weight[i]) continue;
         if (!packed++) {
-            tiles(b, &from, 1, t, in * 2, rows);
+            tiles(&from, 1, t, in * 2, rows);
             pack_plain((const bf16 *const *)rows, in, b->right, t, in);
         }
         pack_left(slope + (i - layer) * many, ld, b->left, t, many);
-        tiles(b, (char *const *)(b->to_weight + i), 1, many, in * 4, (const void **)sums);
-        matmul_sums(b->left, b->right, (float *const *)sums, in, many, in, t, b->fresh[i]);
+        tiles((char *const *)(b->to_weight + i), 1, many, in * 4, (const void **)sums);
+        b->squares[i] =
+            matmul_sums(b->left, b->right, (float *const *)sums, in, many, in, t, b->fresh[i]);
     }
 }
 
-void bert_backward(const Block *b) {
+void bert_backward(Block *b) {
     long t = b->tokens, w = b->width;
-    Ending gates = {.kind = GELU_BACKWARD, .out = b->gates, .ld = b->inner, .other = b->active};
+    Ending gates = {.kind = TIMES, .out = b->gates, .ld = b->inner};
     Ending more = {.kind = ADD, .out = b->slope, .ld = w, .add = b->slope};
     Ending made = {.kind = STORE, .out = b->made, .ld = w};
     norm_backward(b, 1, b->last_normed);
-    gates.other_ld = b->inner;
     pack(b, DOWN, 1, b->inner, 0);
     matmul(b->to_out, w, b->packed, t, b->inner, w, &gates);
     gradients(b, DOWN, 1, b->to_out, b->active, b->inner);

@@ -12,13 +12,22 @@ typedef struct {
     /* float32, to be added to; NULL where none is wanted */
     float *to_weight[6], *to_bias[6], *to_gain[2], *to_shift[2];
     long fresh[6]; /* what stands in to_weight is written over */
-    /* of the pass; x and y are the block's input and output */
-    bf16 *x, *sides, *mixed, *normed, *between, *gates, *last_normed, *y;
+    double squares[6]; /* gets the sums of the squares of what then stands in to_weight */
+    /* of the pass; x and y are the block's input and output, gates the slopes of the activation */
+    bf16 *x, *y, *sides, *mixed, *normed, *between, *gates, *active, *last_normed;
     float *rstd, *log_sums; /* [2][tokens], [heads][tokens] */
     /* memory for any block; slope is the gradient by y and becomes that by x */
-    bf16 *packed, *active, *made, *left, *right, *slope, *to_out, *to_sides;
+    bf16 *packed, *made, *left, *right, *slope, *to_out, *to_sides;
     float *sums; /* [threads][3][width], zero */
 } Block;
 
+/* Which dropout it is; each block has two more for its values. */
+INLINE uint32_t attention_site(const Block *b, long head) {
+    return (uint32_t)(b->number * (b->heads + 2) + head + 3);
+}
+
+long bert_short(const Block *b, long row);
+void bert_short_forward(const Block *b, long row, long head);
+void bert_short_backward(const Block *b, const bf16 *slope, long row, long head);
 void bert_attention(const Block *b);
 void bert_attention_backward(const Block *b, const bf16 *slope);

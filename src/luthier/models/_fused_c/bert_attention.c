@@ -1,7 +1,7 @@
 /* Attention of every token of a row to all of them, within rows that lie end to end.
  *
  * As attention.c, for rows that are short: the scores of 32 queries with all keys stand in memory of
- * the thread. `sides` holds queries, keys and values side by side, [tokens + 32][3 width].
+ * the thread; rows of up to sixteen tokens are those of bert_short.c. `sides` holds queries, keys and values side by side, [tokens + 32][3 width].
  */
 #include "bert.h"
 #include "strips.h"
@@ -38,7 +38,7 @@ static Work work_of(const Block *b, long row) {
 }
 
 static void draw(const Block *b, const Work *w, long head) {
-    uint32_t site = (uint32_t)(b->number * (b->heads + 2) + head + 3);
+    uint32_t site = attention_site(b, head);
     for (long i = 0; i < w->n * w->words; i += 4)
         if (b->attention.least)
             kept(&b->attention, (uint32_t)i, (uint32_t)w->begin, site, w->bits + i);
@@ -124,7 +124,11 @@ void bert_attention(const Block *b) {
         tiles_begin();
 #pragma omp for schedule(dynamic, 4) collapse(2)
         for (long row = 0; row < b->rows; row++)
-            for (long head = 0; head < b->heads; head++) forward_one(b, row, head);
+            for (long head = 0; head < b->heads; head++)
+                if (bert_short(b, row))
+                    bert_short_forward(b, row, head);
+                else
+                    forward_one(b, row, head);
         tiles_end();
     }
 }
@@ -217,7 +221,11 @@ void bert_attention_backward(const Block *b, const bf16 *slope) {
         tiles_begin();
 #pragma omp for schedule(dynamic, 4) collapse(2)
         for (long row = 0; row < b->rows; row++)
-            for (long head = 0; head < b->heads; head++) backward_one(b, slope, row, head);
+            for (long head = 0; head < b->heads; head++)
+                if (bert_short(b, row))
+                    bert_short_backward(b, slope, row, head);
+                else
+                    backward_one(b, slope, row, head);
         tiles_end();
     }
 }

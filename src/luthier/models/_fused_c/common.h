@@ -91,7 +91,8 @@ INLINE __m512 sigmoid(__m512 x) {
  * Abramowitz & Stegun (1964), formula 7.1.26. */
 INLINE __m512 gelu(__m512 x, __m512 *slope) {
     const __m512 one = _mm512_set1_ps(1.0f);
-    __m512 e = exponential(_mm512_mul_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-0.5f)));
+    __m512 e = _mm512_mul_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(-0.5f));
+    e = exponential(_mm512_max_ps(_mm512_set1_ps(-75.0f), e)); /* denormal numbers are slow */
     __m512 away = _mm512_fmadd_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.2316418828f), one);
     __m512 t = _mm512_rcp14_ps(away);
     t = _mm512_mul_ps(t, _mm512_fnmadd_ps(away, t, _mm512_set1_ps(2.0f)));

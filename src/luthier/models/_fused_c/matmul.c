@@ -62,21 +62,17 @@ INLINE void swiglu_backward(const Ending *e, long row, long block, __m512 slope)
 }
 
 INLINE void biased(const Ending *e, long kind, long row, long block, __m512 a, __m512 b) {
+    __m512 to_a, to_b;
     a = _mm512_add_ps(a, _mm512_loadu_ps(e->bias + block * 32));
     b = _mm512_add_ps(b, _mm512_loadu_ps(e->bias + block * 32 + 16));
-    store2(e->out + row * e->ld + block * 32, a, b);
     if (kind == GELU) {
-        __m512 slope;
-        store2(e->other + row * e->other_ld + block * 32, gelu(a, &slope), gelu(b, &slope));
+        a = gelu(a, &to_a);
+        b = gelu(b, &to_b);
+        store2(e->other + row * e->other_ld + block * 32, a, b);
+        a = to_a;
+        b = to_b;
     }
-}
-
-/* In `out` stand the inputs of the activation; they become their gradients. */
-INLINE void gelu_backward(const Ending *e, long row, long block, __m512 a, __m512 b) {
-    bf16 *at = e->out + row * e->ld + block * 32;
-    __m512 to_a, to_b, active = gelu(load(at), &to_a), above = gelu(load(at + 16), &to_b);
-    store2(e->other + row * e->other_ld + block * 32, active, above);
-    store2(at, _mm512_mul_ps(a, to_a), _mm512_mul_ps(b, to_b));
+    store2(e->out + row * e->ld + block * 32, a, b);
 }
 
 INLINE void end_row(const Ending *e, long kind, long row, long block, __m512 a, __m512 b) {
@@ -90,27 +86,49 @@ INLINE void end_row(const Ending *e, long kind, long row, long block, __m512 a, 
         swiglu(e, row, block, a, b);
     } else if (kind == BIAS || kind == GELU) {
         biased(e, kind, row, block, a, b);
-    } else if (kind == GELU_BACKWARD) {
-        gelu_backward(e, row, block, a, b);
+    } else if (kind == TIMES) {
+        store2(to, _mm512_mul_ps(a, load(to)), _mm512_mul_ps(b, load(to + 16)));
     } else {
         swiglu_backward(e, row, block * 2, a);
         swiglu_backward(e, row, block * 2 + 1, b);
     }
 }
 
+typedef struct { /* 32 x 32 of the result whose ending is still to come */
+    float *sums;
+    long m, n;
+} Open;
+
+/* One 32 x 32 of the result; between its steps come the endings of the one before, so that tiles and
+ * registers work at the same time. */
+INLINE void square(const bf16 *left, long ld, const bf16 *right, long k, const Ending *e, long kind,
+                   const Open *last) {
+    long done = 0, blocks = k / 32, each = (32 + blocks - 1) / blocks;
+    sums_zero();
+    for (long j = 0; j < blocks; j++) {
+        multiply(left + j * 32, left + 16 * ld + j * 32, ld, 32, right + j * BLOCK, 1);
+        for (long end = done + each; last->sums && done < end && done < 32; done++)
+            end_row(e, kind, last->m + done, last->n, _mm512_load_ps(last->sums + done * 32),
+                    _mm512_load_ps(last->sums + done * 32 + 16));
+    }
+}
+
 INLINE void piece(const bf16 *a, long ld, const bf16 *packed, long m0, long m1, long n0, long n1,
                   long k, const Ending *e, long kind) {
-    float sums[32 * 32] __attribute__((aligned(64)));
-    for (long n = n0; n < n1; n++)
-        for (long m = m0; m < m1; m += 32) {
-            const bf16 *left = a + m * ld;
-            sums_zero();
-            multiply(left, left + 16 * ld, ld, 32, packed + n * k * 32, k / 32);
-            sums_store(sums, sums + 16 * 32, 32);
-            for (int i = 0; i < 32; i++)
-                end_row(e, kind, m + i, n, _mm512_load_ps(sums + i * 32),
-                        _mm512_load_ps(sums + i * 32 + 16));
-        }
+    float sums[2][32 * 32] __attribute__((aligned(64)));
+    Open last = {NULL, 0, 0};
+    long high = (m1 - m0) / 32, wide = n1 - n0;
+    for (long i = 0; i < high * wide; i++) {
+        /* what is used again and again stays in the first cache: 32 rows of a, or of B.T */
+        long m = m0 + (k <= 512 ? i / wide : i % high) * 32;
+        long n = n0 + (k <= 512 ? i % wide : i / high);
+        square(a + m * ld, ld, packed + n * k * 32, k, e, kind, &last);
+        last = (Open){sums[i & 1], m, n};
+        sums_store(last.sums, last.sums + 16 * 32, 32);
+    }
+    for (long i = 0; last.sums && i < 32; i++)
+        end_row(e, kind, last.m + i, last.n, _mm512_load_ps(last.sums + i * 32),
+                _mm512_load_ps(last.sums + i * 32 + 16));
 }
 
 /* a [m][k] times a packed B [k][n]. */
@@ -131,7 +149,7 @@ void matmul(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, 
                 case SWIGLU: piece(a, ld, packed, m0, m1, n0, n1, k, e, SWIGLU); break;
                 case BIAS: piece(a, ld, packed, m0, m1, n0, n1, k, e, BIAS); break;
                 case GELU: piece(a, ld, packed, m0, m1, n0, n1, k, e, GELU); break;
-                case GELU_BACKWARD: piece(a, ld, packed, m0, m1, n0, n1, k, e, GELU_BACKWARD); break;
+                case TIMES: piece(a, ld, packed, m0, m1, n0, n1, k, e, TIMES); break;
                 default: piece(a, ld, packed, m0, m1, n0, n1, k, e, SWIGLU_BACKWARD);
                 }
             }
@@ -139,14 +157,66 @@ void matmul(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, 
     }
 }
 
+typedef struct { /* 32 x 32 that still go to the sums */
+    float *from, *to[2]; /* upper and lower sixteen rows */
+    long ld, over;
+    __m512 squares;
+} Sum;
+
+INLINE void sum_row(Sum *s, int row) {
+    float *to = s->to[row / 16] + row % 16 * s->ld;
+    __m512 a = _mm512_load_ps(s->from + row * 32), b = _mm512_load_ps(s->from + row * 32 + 16);
+    if (s->over) { /* past the cache: the optimizer reads them when all others have been written */
+        _mm512_stream_ps(to, a);
+        _mm512_stream_ps(to + 16, b);
+    } else {
+        a = _mm512_add_ps(a, _mm512_loadu_ps(to));
+        b = _mm512_add_ps(b, _mm512_loadu_ps(to + 16));
+        _mm512_storeu_ps(to, a);
+        _mm512_storeu_ps(to + 16, b);
+    }
+    s->squares = _mm512_fmadd_ps(a, a, s->squares);
+    s->squares = _mm512_fmadd_ps(b, b, s->squares);
+}
+
+/* Rows i of both factors over `many` blocks from k0 on; returns the sum of the squares of what is
+ * then in the sums. */
+static double sum_rows(const bf16 *left, const bf16 *right, float *const *rows, long ld, long i,
+                       long n, long blocks, long k0, long many, long fresh) {
+    float sums[2][32 * 32] __attribute__((aligned(64)));
+    Sum last = {NULL, {rows[2 * i], rows[2 * i + 1]}, ld, fresh && !k0, _mm512_setzero_ps()};
+    const bf16 *upper = left + (2 * i * blocks + k0) * TILE;
+    long each = (32 + many - 1) / many;
+    if ((uintptr_t)last.to[0] % 64 || (uintptr_t)last.to[1] % 64 || ld % 16) last.over = 0;
+    if (fresh && !k0 && !last.over)
+        for (int line = 0; line < 32; line++) memset(last.to[line / 16] + line % 16 * ld, 0, n * 4);
+    for (long j = 0; j < n / 32; j++) {
+        int done = 0;
+        sums_zero();
+        for (long k = 0; k < many; k++) {
+            multiply(upper + k * TILE, upper + (blocks + k) * TILE, 32, TILE,
+                     right + (j * blocks + k0 + k) * BLOCK, 1);
+            for (long end = done + each; last.from && done < end && done < 32; done++)
+                sum_row(&last, done);
+        }
+        if (last.from) last.to[0] += 32, last.to[1] += 32;
+        last.from = sums[j & 1];
+        sums_store(last.from, last.from + 16 * 32, 32);
+    }
+    for (int line = 0; line < 32; line++) sum_row(&last, line);
+    return _mm512_reduce_add_ps(last.squares);
+}
+
 /* Add a.T b to float32 sums [m][n], whose rows come sixteen by sixteen: `left` packed by pack_left,
- * `right` by pack_plain, both over k rows. `fresh` sums are written over. */
-void matmul_sums(const bf16 *left, const bf16 *right, float *const *rows, long ld, long m, long n,
-                 long k, long fresh) {
+ * `right` by pack_plain, both over k rows. `fresh` sums are written over. Returns the sum of their
+ * squares. */
+double matmul_sums(const bf16 *left, const bf16 *right, float *const *rows, long ld, long m, long n,
+                   long k, long fresh) {
     long deep = 320 * 1024 / (n * 32); /* blocks of k whose right factor stays in the cache */
     deep = deep < 4 ? 4 : deep;
     long blocks = k / 32, tall = m / 32 / 8 > 1 ? m / 32 / 8 : 1;
     long high = (m / 32 + tall - 1) / tall;
+    double squares[m / 32], total = 0;
 #pragma omp parallel
     {
         tiles_begin();
@@ -156,20 +226,13 @@ void matmul_sums(const bf16 *left, const bf16 *right, float *const *rows, long l
                 long many = k0 + deep < blocks ? deep : blocks - k0;
                 long last = (item + 1) * tall < m / 32 ? (item + 1) * tall : m / 32;
                 for (long i = item * tall; i < last; i++)
-                    for (long j = 0; j < n / 32; j++) {
-                        const bf16 *upper = left + (2 * i * blocks + k0) * TILE;
-                        float *to = rows[2 * i] + j * 32, *below = rows[2 * i + 1] + j * 32;
-                        if (fresh && !k0)
-                            sums_zero();
-                        else
-                            sums_load(to, below, ld);
-                        multiply(upper, upper + blocks * TILE, 32, TILE,
-                                 right + (j * blocks + k0) * BLOCK, many);
-                        sums_store(to, below, ld);
-                    }
+                    squares[i] = sum_rows(left, right, rows, ld, i, n, blocks, k0, many, fresh);
             }
         tiles_end();
+        _mm_sfence();
     }
+    for (long i = 0; i < m / 32; i++) total += squares[i];
+    return total;
 }
 
 void matmul_sum(const bf16 *left, const bf16 *right, float *const *rows, long ld, long m, long n,
