@@ -118,11 +118,12 @@ def states(stack: Stack, x: Tensor | Embedded, starts: Tensor, *, training: bool
         bfloat16 [tokens, width]; what lies behind the rows means nothing, and must get no gradient.
     """
     weights = [p for block in stack.blocks for p in block if p.requires_grad]
-    given, below = (None, x) if isinstance(x, Embedded) else (x, None)
-    if below is not None:
-        weights += [p for p in below.weights if p.requires_grad]
-    tokens = len(below.ids if given is None and below is not None else x)
-    keep = torch.is_grad_enabled() and bool(weights or (given is not None and given.requires_grad))
+    if isinstance(x, Embedded):
+        weights += [p for p in x.weights if p.requires_grad]
+        given, below, tokens, wanted = None, x, len(x.ids), bool(weights)
+    else:
+        given, below, tokens, wanted = x, None, len(x), bool(weights) or x.requires_grad
+    keep = torch.is_grad_enabled() and wanted
     run = Run(stack, _take(stack, tokens, keep=keep), starts, training, tokens)
     if not keep:
         return run.forward(x)
@@ -148,8 +149,9 @@ class FusedStates(torch.autograd.Function):
         """Compute the states, and keep what the gradients need; see ``states``."""
         ctx.run, ctx.weights = run, weights
         ctx.through = given is not None and given.requires_grad
-        found: Tensor = run.forward(given if below is None else below)
-        return found
+        x = given if below is None else below
+        assert x is not None
+        return run.forward(x)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
