@@ -23,7 +23,9 @@ def test_a_tie_is_not_a_preference() -> None:
     found = pair_figures(pairs, PairScores(shared, shared[:, ::-1]), **SETTINGS)
     every = found["shared"]["all"]
     assert (every["pairs"], every["ties"], every["score"]["mean"]) == (10, 2, 60)
-    assert every["score"]["low"] < 60 < every["score"]["high"]
+    wanted = stats.binomtest(6, 10).proportion_ci(0.95, method="wilson")
+    assert every["score"]["low"] == pytest.approx(100 * wanted.low)
+    assert every["score"]["high"] == pytest.approx(100 * wanted.high)
     assert every["p"] == pytest.approx(stats.binomtest(6, 8).pvalue)
     assert found["shared"]["by_category"]["x"]["pairs"] == 9
     assert found["shared"]["by_category"]["y"]["score"] == {"mean": 0, "low": None, "high": None}

@@ -50,6 +50,12 @@ def test_an_order_that_is_none_is_refused(name: str) -> None:
         candidate(name, Path(), None)
 
 
+def test_a_way_of_holding_weights_that_there_is_not() -> None:
+    with pytest.raises(ConfigError, match="cannot be held as '3bit'") as caught:
+        candidate("starter:3bit", Path(), None)
+    assert "4bit" in caught.value.mend
+
+
 def test_what_is_not_there_is_said_before_anything_is_scored(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nothing has been tuned"):
         candidate("tuned", tmp_path, None)

@@ -12,6 +12,7 @@ from luthier.evaluate.statistics import (
     mcnemar_exact,
     paired_bootstrap,
     sign_flip_p,
+    wilson,
 )
 
 
@@ -122,3 +123,12 @@ def test_no_values_is_an_error() -> None:
         bootstrap_mean([])
     with pytest.raises(ValueError, match="2 values but 1 groups"):
         bootstrap_mean([1.0, 2.0], groups=["a"])
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 9), (9, 9), (3, 8), (734, 1508)])
+def test_the_interval_of_a_share_is_wilsons(successes: int, n: int) -> None:
+    scipy = pytest.importorskip("scipy.stats")
+    wanted = scipy.binomtest(successes, n).proportion_ci(0.9, method="wilson")
+    found = wilson(successes, n, confidence=0.9)
+    assert (found.mean, found.n) == (successes / n, n)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-12)

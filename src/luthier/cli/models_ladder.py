@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 WIDTH = 100
 """What the table takes."""
 MAX_BYTES = 20_000
+COLUMNS = (
+    *("rung", "bits per byte", "above the best", "weights", "tokens read", "training s"),
+    "scoring s",
+)
 
 
 @click.command("ladder")
@@ -72,9 +76,14 @@ def command(
     progress: Progress = Quiet() if quiet else Terminal()
     found = climb_project(rungs, project_file(project), progress, **options)
     if html is not None:
-        from luthier.evaluate._ladder_page import write_page
+        from luthier.evaluate._ladder_page import ladder_page
+        from luthier.evaluate.page import write_page
 
-        write_page(html, found, "The ladder of language models")
+        rows = [_cells(row) for row in found["rungs"]]
+        page = ladder_page(
+            found, headline(found), (COLUMNS, rows), [_learned(found), *notes(found)]
+        )
+        write_page(page, html)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -153,38 +162,46 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from luthier.cli._screen import count
-
     if not console.is_terminal:
         console.width = max(console.width, WIDTH)
-    texts, learned = found["texts"], found["learned"]
-    said = f"{texts['texts']:,} texts, {texts['bytes']:,} bytes, of the validation side"
+    texts = found["texts"]
+    number = "1 text" if texts["texts"] == 1 else f"{texts['texts']:,} texts"
+    said = f"{number}, {texts['bytes']:,} bytes, of the validation side"
     console.print(Text(said), soft_wrap=True)
     table = Table(box=None, padding=(0, 1), collapse_padding=True, header_style="dim")
-    table.add_column("rung", no_wrap=True)
-    names = ("bits per byte", "above the best", "weights", "tokens read", "training s", "scoring s")
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
+    for place, name in enumerate(COLUMNS):
+        table.add_column(name, justify="right" if place else "left", no_wrap=True)
     for row in found["rungs"]:
-        table.add_row(
-            row["kind"] + ("*" if row["pseudo"] else ""),
-            escape(_interval(row["bits_per_byte"])),
-            escape(_above(row)),
-            count(row["parameters"]),
-            count(row["tokens"]),
-            f"{row['train_s']:.1f}",
-            f"{row['score_s']:.1f}",
-        )
+        table.add_row(*map(escape, _cells(row)))
     console.print(table)
     console.print(Text(headline(found), style="bold"), soft_wrap=True)
-    lines = [
+    for line in (_learned(found), *notes(found)):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    """A rung as text, in the order of ``COLUMNS``."""
+    from luthier.cli._screen import count
+
+    return [
+        row["kind"] + ("*" if row["pseudo"] else ""),
+        _interval(row["bits_per_byte"]),
+        _above(row),
+        count(row["parameters"]),
+        count(row["tokens"]),
+        f"{row['train_s']:.1f}",
+        f"{row['score_s']:.1f}",
+    ]
+
+
+def _learned(found: Mapping[str, Any]) -> str:
+    """What all rungs were trained on."""
+    learned = found["learned"]
+    return (
         f"Trained on {learned['texts']:,} texts, {learned['bytes']:,} bytes: "
         f"{learned['tokens']:,} tokens of a vocabulary of {found['vocab_size']:,}, "
-        f"{found['passes']:.1f} passes. {learned['aside']:,} more decided the best step.",
-        *notes(found),
-    ]
-    for line in lines:
-        console.print(Text(line, style="dim"), soft_wrap=True)
+        f"{found['passes']:.1f} passes. {learned['aside']:,} more decided the best step."
+    )
 
 
 def headline(found: Mapping[str, Any]) -> str:

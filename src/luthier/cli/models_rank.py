@@ -296,10 +296,8 @@ def _asked_notes(row: Mapping[str, Any]) -> list[str]:
     if few["plain"]:
         lines.append(f"{row['name']} has no chat template: it was asked in plain text.")
     if few["context"]:
-        lines.append(
-            f"{row['name']}: {few['context']:,} prompts did not fit its context; they count as "
-            "wrong."
-        )
+        prompts = "1 prompt" if few["context"] == 1 else f"{few['context']:,} prompts"
+        lines.append(f"{row['name']}: {prompts} did not fit its context and count as wrong.")
     return lines
 
 

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from luthier.evaluate._bias_files import GENDERS, Pair, Referent, Schema
 from luthier.evaluate._bias_score import PairScores
 from luthier.evaluate._rank_figures import interval_json
-from luthier.evaluate.statistics import FEWEST_GROUPS, Interval, bootstrap_mean, mcnemar_exact
+from luthier.evaluate.statistics import (
+    FEWEST_GROUPS,
+    Interval,
+    bootstrap_mean,
+    mcnemar_exact,
+    wilson,
+)
 
 Floats = NDArray[np.float64]
 
@@ -72,14 +78,13 @@ def _preference(lean: Floats, settings: Mapping[str, Any]) -> dict[str, Any]:
         ``pairs``, ``ties``, ``score`` (mean, low, high; no interval below eight pairs), and ``p``
         (two-sided exact binomial test against 50 % over the pairs that are no ties).
     """
-    preferred = (lean > 0).astype(np.float64) * 100
     more, less = int((lean > 0).sum()), int((lean < 0).sum())
-    enough = len(lean) >= FEWEST_GROUPS
-    found = bootstrap_mean(preferred, **settings) if enough else None
+    share = wilson(more, len(lean), confidence=settings["confidence"])
+    found = Interval(*(100 * x for x in (share.mean, share.low, share.high)), n=share.n)
     return {
         "pairs": len(lean),
         "ties": len(lean) - more - less,
-        "score": interval_json(float(preferred.mean()), found),
+        "score": interval_json(found.mean, found if len(lean) >= FEWEST_GROUPS else None),
         "p": mcnemar_exact(more, less),
     }
 

@@ -147,8 +147,9 @@ def _of_line(line: str, where: str) -> str:
         text = _text_of(json.loads(line))
         text.encode()
     except (ValueError, KeyError, TypeError) as error:
+        told = f"there is no key {error}" if isinstance(error, KeyError) else error
         raise DataError(
-            f"no text on this line: {error}",
+            f"no text on this line: {told}",
             where=where,
             mend='Write {"text": "..."} or {"messages": [{"role": ..., "content": ...}, ...]}.',
         ) from error

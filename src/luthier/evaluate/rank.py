@@ -89,7 +89,8 @@ def candidate(name: str, base: Path, tuned: Path | None) -> Candidate:
         tuned: The model folder that ``tuned`` means.
 
     Raises:
-        ConfigError: An n-gram's order is no number from 1 to 10, or nothing has been tuned.
+        ConfigError: An n-gram's order is no number from 1 to 10, weights cannot be held so, or
+            nothing has been tuned.
         ModelError: No such model.
     """
     from luthier.models.load import ModelSpec, find
@@ -106,6 +107,12 @@ def candidate(name: str, base: Path, tuned: Path | None) -> Candidate:
     bare, _, last = name.rpartition(":")
     if last in _HELD:
         held, kind = _HELD[last], bare
+    elif bare and not (base / name).exists():
+        raise ConfigError(
+            f"weights cannot be held as '{last}'",
+            where=name,
+            mend=f"As one of: {', '.join(_HELD)}.",
+        )
     else:
         kind = name
     if kind == TUNED:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +73,23 @@ def bootstrap_mean(
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high), len(values))
+
+
+def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
+    """A share with its score interval (Wilson 1927).
+
+    Where all items agree, resampling them gives an interval of no width; this one knows that the
+    next item may differ.
+
+    Args:
+        successes: Items that are so.
+        n: Independent items; at least one.
+        confidence: Coverage aimed at, between 0 and 1.
+    """
+    share, z = successes / n, NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Interval(share, max(0.0, centre - half), min(1.0, centre + half), n)
 
 
 def paired_bootstrap(
