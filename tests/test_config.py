@@ -14,6 +14,8 @@ from luthier.core.errors import ConfigError
 from luthier.core.spec import digest_of
 from luthier.data.prepare import DataSpec
 from luthier.data.pydoc import PydocSource
+from luthier.setup.losses import FocalLoss
+from luthier.tune.classification import Classification
 from luthier.tune.classifier import Forest, Head
 
 SMALL = """\
@@ -133,6 +135,24 @@ def test_a_classifier_may_be_a_bare_kind_and_brings_its_route(tmp_path: Path) ->
     named = read(tmp_path, SMALL, "classifier=head", "evaluate.routes=[base]").evaluate
     assert named is not None
     assert named.routes == ("base",)
+
+
+def test_a_loss_may_be_a_bare_kind(tmp_path: Path) -> None:
+    labels = SMALL + "tune: {objective: {kind: classification, loss: focal}}\nrag: null\n"
+    project = read(tmp_path, labels, "evaluate=null", "serve.route=fine-tuned")
+    assert project.tune is not None
+    assert project.tune.objective == Classification(loss=FocalLoss())
+    head = read(tmp_path, SMALL + "classifier: {kind: head, loss: focal}\n").classifier
+    assert head == Head(loss=FocalLoss())
+    said = "\n".join(problems(tmp_path, SMALL + "classifier: {kind: head, loss: focl}\n"))
+    assert "did you mean 'focal'" in said
+
+
+def test_a_search_of_settings_that_do_not_exist_is_refused_at_once(tmp_path: Path) -> None:
+    space = "search: {space: {lrr: {low: 1, high: 2}, epochs: {low: -1, high: 2}}}\n"
+    said = "\n".join(problems(tmp_path, SMALL + space))
+    assert "there is no setting tune.lrr" in said
+    assert "tune.epochs = -1.0 cannot be" in said
 
 
 def test_a_classifier_that_is_not_there_or_not_known(tmp_path: Path) -> None:

@@ -114,6 +114,9 @@ def breaches(project: Project) -> Iterator[tuple[Place, str]]:
     yield from _shared(project)
     if project.search is not None and project.tune is None:
         yield ("search",), "there is no section 'tune' whose settings could be searched"
+    elif project.search is not None and project.tune is not None:
+        for error in searching.mistakes(project.search, project.tune):
+            yield tuple(error.where.split(".", 2)), error.what
     for section in _lacking(project, served):
         yield ("serve", "route"), f"the route '{served}' needs a '{section}' section"
     for where, route in [*_placed(named), (("serve", "route"), served)]:

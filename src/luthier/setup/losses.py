@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, assert_never
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from luthier.core.errors import ConfigError, DataError
 from luthier.core.spec import Spec
@@ -73,9 +73,17 @@ class ExpectedCost(Spec):
     where the prediction is right."""
 
 
-LossSpec = Annotated[
+AnyLoss = Annotated[
     CrossEntropy | WeightedCrossEntropy | FocalLoss | ExpectedCost, Field(discriminator="kind")
 ]
+
+
+def _spelt_out(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+LossSpec = Annotated[AnyLoss, BeforeValidator(_spelt_out, json_schema_input_type=str | AnyLoss)]
+"""``focal`` is short for ``{kind: focal}``."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic_core import CoreSchema
 
 from luthier.core.errors import ConfigError, TuneError
@@ -22,7 +22,7 @@ from luthier.core.spec import Spec, allow_bare, runtime
 from luthier.setup.plan import Plan
 from luthier.tune.tune import TuneSpec
 
-SEARCH_VERSION = 1
+SEARCH_VERSION = 2
 SHORTHANDS = {"sampler": "kind", "pruner": "kind"}
 """``sampler: gp`` means ``sampler: {kind: gp}``."""
 RESULTS, SETTINGS = "search.json", "best.yaml"
@@ -182,11 +182,30 @@ def with_settings(spec: TuneSpec, settings: dict[str, Any]) -> TuneSpec:
         at[last] = value
     try:
         return TuneSpec.model_validate_json(json.dumps(told))
-    except ValueError as error:
+    except ValidationError as error:
+        named = ", ".join(f"tune.{key} = {value}" for key, value in settings.items())
+        told = "; ".join(one["msg"] for one in error.errors(include_url=False))
         raise ConfigError(
-            f"tune.{', tune.'.join(settings)} cannot be {list(settings.values())}: {error}",
-            where="search.space",
+            f"{named} cannot be: {told.removeprefix('Value error, ')}",
+            where=f"search.space.{next(iter(settings))}" if len(settings) == 1 else "search.space",
         ) from error
+
+
+def mistakes(spec: SearchSpec, base: TuneSpec) -> Iterator[ConfigError]:
+    """Settings of a space that do not exist, or cannot have the values at its ends.
+
+    Args:
+        spec: What is tried.
+        base: The settings of the project file.
+    """
+    from luthier.tune._study import probes
+
+    for name, dimension in spec.space.items():
+        try:
+            for value in probes(dimension):
+                with_settings(base, {name: value})
+        except ConfigError as error:
+            yield error
 
 
 def search(
@@ -217,15 +236,22 @@ def search(
         ``trials`` by state.
 
     Raises:
-        ConfigError: A setting that does not exist, or with a value it cannot have.
+        ConfigError: A setting that does not exist, or with a value it cannot have; there are no
+            validation rows.
         TuneError: No trial came to its end.
         ResourceError: optuna is not installed, or a process died.
     """
-    from luthier.tune import _confirm, _study, _trials
+    from luthier.data.prepare import read_examples
+    from luthier.tune import _confirm, _trials
 
-    for name, dimension in spec.space.items():  # all mistakes are told before anything runs
-        for value in _study.probes(dimension):
-            with_settings(base, {name: value})
+    for error in mistakes(spec, base):  # told before anything runs
+        raise error
+    if not read_examples(rows, "validation"):
+        raise ConfigError(
+            "there are no validation rows to decide by",
+            where="data.split.validation",
+            mend="Set it to 0.1, for instance.",
+        )
     plan = dataclasses.replace(plan, processes=1)  # trials run beside each other, each in one
     job = _trials.Job(str(model), str(rows), str(texts or ""), base, spec, plan, str(folder))
     _trials.run(job, progress)
