@@ -24,6 +24,17 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 settings.register_profile("house", deadline=None)  # a busy machine is not a defect
 settings.load_profile("house")
 
+WORKERS = 4  # at most: each holds PyTorch and its own models, up to some GB
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process for each core where the whole suite runs; a part starts sooner in this one."""
+    if config.args != config.getini("testpaths"):
+        return 0
+    ours = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return min(len(ours(0)) if ours else os.cpu_count() or 1, WORKERS)
+
+
 _LOCAL_NAMES = {"", "localhost", "::1", "::", "0.0.0.0"}
 
 

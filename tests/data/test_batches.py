@@ -79,10 +79,6 @@ def _children() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
-def _ray_folders() -> list[Path]:
-    return [*Path(tempfile.gettempdir()).glob("ray-*"), *Path("/tmp/ray").glob("*")]
-
-
 @pytest.mark.parametrize("runner", [Embedded(), Processes(workers=2)], ids=lambda r: r.kind)
 def test_same_results_in_the_same_order(runner: RunnerSpec) -> None:
     assert _mapped(runner) == [[3 * a, 3 * b] for a, b in BATCHES]
@@ -159,13 +155,19 @@ def test_nothing_is_started_where_there_is_nothing_to_do() -> None:
 
 
 @needs_ray
-def test_a_local_cluster_leaves_nothing_behind(capfd: pytest.CaptureFixture[str]) -> None:
-    before, on_sigterm = set(_ray_folders()), signal.getsignal(signal.SIGTERM)
-    children = _children()
-    with ready(HERE):
-        assert len(set(_ray_folders()) - before) == 1
-        assert _mapped(HERE) == _mapped(Embedded())
-    assert set(_ray_folders()) == before
+def test_a_local_cluster_leaves_nothing_behind(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children, on_sigterm = _children(), signal.getsignal(signal.SIGTERM)
+    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as ours:  # others have clusters too
+        usual = set(Path("/tmp/ray").glob("*"))
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", ours)
+            with ready(HERE):
+                assert len(list(Path(ours).glob("ray-*"))) == 1
+                assert _mapped(HERE) == _mapped(Embedded())
+        assert not list(Path(ours).glob("ray-*"))
+        assert set(Path("/tmp/ray").glob("*")) == usual
     assert signal.getsignal(signal.SIGTERM) is on_sigterm
     assert capfd.readouterr() == ("", "")
     assert all(_ends(process) for process in _children() - children)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,18 +44,31 @@ def test_what_cannot_be_compiled_is_a_reason(
     library.cache_clear()
 
 
+COMPILER = """#!/bin/sh
+for made; do :; done  # the last word is what is to be made
+case "$*" in
+    *--version*) echo own ;;
+    *-shared*) echo linked >> "$0.log"; cp KERNELS "$made" ;;
+    *) : > "$made" ;;
+esac
+"""
+
+
 def test_the_second_process_finds_them_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if library()[0] is None:
         pytest.skip(f"NOT TESTED: {library()[1]}")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    library.cache_clear()
-    assert library()[0] is not None
-    (made,) = tmp_path.glob("luthier/*")
-    written = made.stat().st_mtime_ns
-    library.cache_clear()
-    assert library()[0] is not None
-    assert made.stat().st_mtime_ns == written
-    assert list(tmp_path.glob("luthier/*")) == [made]
+    compiler = tmp_path / "compiler"  # hands out what the real one has made
+    kernels = _fused_library._compiled(shutil.which(os.environ.get("CC", "gcc")) or "")
+    compiler.write_text(COMPILER.replace("KERNELS", f"'{kernels}'"))
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for _ in range(2):
+        library.cache_clear()
+        assert library()[0] is not None
+    (made,) = (tmp_path / "cache" / "luthier").iterdir()
+    assert made.read_bytes() == kernels.read_bytes()
+    assert (tmp_path / "compiler.log").read_text() == "linked\n"  # once
     library.cache_clear()
