@@ -112,6 +112,8 @@ def breaches(project: Project) -> Iterator[tuple[Place, str]]:
             yield place, f"'{route}' stands here twice"
     served = project.serve.route
     yield from _shared(project)
+    if project.tune and project.tune.samples and not _writes(project.tune):
+        yield ("tune", "samples"), f"{project.tune.objective.kind} gives labels, and no answers"
     if project.search is not None and project.tune is None:
         yield ("search",), "there is no section 'tune' whose settings could be searched"
     elif project.search is not None and project.tune is not None:
@@ -164,8 +166,12 @@ def _placed(routes: Sequence[str]) -> list[tuple[Place, str]]:
 def _answers(project: Project, route: str) -> bool:
     """Whether a route is open: a model for labels answers alone, after it was tuned."""
     tune = project.tune
-    labels = tune is not None and isinstance(tune.objective, supervised.KINDS)
-    return not labels or route in ("fine-tuned", "classifier")
+    return tune is None or _writes(tune) or route in ("fine-tuned", "classifier")
+
+
+def _writes(tune: TuneSpec) -> bool:
+    """Whether a tuned model answers in words."""
+    return not isinstance(tune.objective, supervised.KINDS)
 
 
 def _with_possible_routes(project: Project) -> Project:

@@ -116,12 +116,12 @@ def train(
             if problem:
                 _roll_back(run, problem)
                 progress.say(f"[yellow]{_told(run.history.rollbacks[-1])}[/yellow]")
-    run.observer.ended()
     run.history.optimizer_bytes = run.optimizer.state_bytes
-    if run.checkpoints.best and spec.load_best_model_at_end:
-        weights.restore(run.checkpoints.best)
     if world.sharded:
-        _made_whole(run, spare)
+        weights = _made_whole(run, spare)
+    run.observer.ended()
+    if run.checkpoints.best and spec.load_best_model_at_end and (world.leads or not world.sharded):
+        weights.restore(run.checkpoints.best)
     return run.history
 
 
@@ -167,13 +167,16 @@ def _begin(
     return run
 
 
-def _made_whole(run: _Run, spare: Any) -> None:
+def _made_whole(run: _Run, spare: Any) -> Weights:
     """Give the model a whole network again, with what was learned on the leading process."""
     final = run.weights.snapshot()
     run.model.network = spare
-    if run.world.leads:
-        Weights(spare).restore(final)
-        spare.to(run.plan.device, getattr(torch, run.plan.precision))
+    if not run.world.leads:
+        return run.weights
+    weights = Weights(spare)
+    weights.restore(final)
+    spare.to(run.plan.device, getattr(torch, run.plan.precision))
+    return weights
 
 
 def _plainly(call: Callable[[], Any]) -> Any:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from luthier.tune._objective import Objective
     from luthier.tune._world import World
 
-TUNE_VERSION = 2
+TUNE_VERSION = 3
 SHORTHANDS = {"objective": "kind", "method": "kind", "optimizer": "kind", "schedule": "kind"}
 """``objective: dpo`` means ``objective: {kind: dpo}``."""
 Watch = Callable[[int, dict[str, float]], None]
@@ -188,7 +188,8 @@ def tune(
     after = _made_whole(model, held_out, plan, folder)
     _write(model, history, ledger, folder)
     further = supervised.write_card(spec, model, held_out, losses, plan, folder / "model")
-    told = summarise(learned, held_out, ledger, history, before, after)
+    metric = spec.metric_for_best_model
+    told = summarise(learned, held_out, ledger, history, before, after, metric)
     return {**_kinds(spec), **method, **told, **further}
 
 
