@@ -104,12 +104,11 @@ def test_a_stream_without_usage_and_without_text(place: str) -> None:
 
 def test_pieces_come_while_the_model_works(tmp_path: Path) -> None:
     with serving(service(tmp_path, Echo(pause_s=0.1))) as place:
-        began = time.monotonic()
         stream = ask(place, "one two three four five six seven eight nine ten", stream=True)
         next(stream)
-        first = time.monotonic() - began
+        first = time.monotonic()
         list(stream)
-        assert first < 0.6 < time.monotonic() - began
+        assert time.monotonic() - first > 0.4  # most of the ten pauses were still to come
 
 
 def test_the_model_list_and_health(place: str) -> None:
