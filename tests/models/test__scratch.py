@@ -33,7 +33,10 @@ def test_a_new_model_has_its_shape_and_comes_back(
     save(model, tmp_path)
     told = facts(tmp_path)
     assert (told["architecture"], told["layers"], told["hidden_size"]) == (named, 3, 24)
-    assert (told["vocab_size"], told["context_length"]) == (len(tokenizer), 64)
+    assert told["context_length"] == 64
+    # every token has a number, and the matrices have the size that tiles want
+    assert told["vocab_size"] % 32 == 0
+    assert len(tokenizer) <= told["vocab_size"] < len(tokenizer) + 32
     head = "masked" if architecture == "bert" else "causal"
     again = load_network(tmp_path, head=head)
     ids = torch.tensor([tokenizer("A violin.")["input_ids"]])

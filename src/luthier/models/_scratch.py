@@ -9,9 +9,14 @@ import transformers
 if TYPE_CHECKING:
     from luthier.models.load import ScratchSpec
 
+_TILE = 32
+
 
 def network(spec: ScratchSpec, tokenizer: Any) -> Any:
     """A network of transformers in float32; torch's generator decides its weights.
+
+    Its vocabulary is rounded up to a multiple of 32, as the tiles of processors want it; no token
+    has the last numbers, and the network soon gives them no weight.
 
     Args:
         spec: Its shape.
@@ -19,7 +24,7 @@ def network(spec: ScratchSpec, tokenizer: Any) -> Any:
     """
     config = settings(
         spec,
-        vocab_size=len(tokenizer),
+        vocab_size=-(-len(tokenizer) // _TILE) * _TILE,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -27,7 +27,7 @@ from luthier.models.quantise import Quantisation, dequantise, weight_count
 if TYPE_CHECKING:
     from luthier.models.render import Renderer
 
-MODEL_VERSION = 3
+MODEL_VERSION = 4
 STARTER, MINILM = "starter", "minilm"
 
 Problem = Literal["single_label_classification", "multi_label_classification", "regression"]
