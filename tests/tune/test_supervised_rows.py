@@ -25,6 +25,12 @@ def test_labels_are_sorted_and_must_be_enough() -> None:
     assert labels_among(rows, lambda row: [row.label], least=2) == ("a", "b")
     with pytest.raises(DataError, match="2 labels"):
         labels_among(rows, lambda row: [row.label], least=3)
+    with pytest.raises(DataError, match="one label only, 'b'; this objective takes 2") as caught:
+        labels_among(rows[:1], lambda row: [row.label], least=2)
+    assert "Add rows of other labels" in caught.value.mend
+    with pytest.raises(DataError, match="no label") as caught:
+        labels_among([], lambda row: [row.label], least=2)
+    assert "none fell on the training side" in caught.value.mend
 
 
 def test_rows_without_a_known_label_are_refused() -> None:

@@ -194,7 +194,8 @@ def _write_books(
         raise DataError(
             "no example is left to learn from",
             where="data",
-            mend="Add a source of questions and answers, or let `questions` make some.",
+            mend="Add a source of questions and answers, fill its column of answers or labels, or "
+            "let `questions` make some.",
         )
     write_sides(told.groups, folder / "sides.json")
     ledger.write(folder)

@@ -112,10 +112,14 @@ def labels_among(
     """
     labels = tuple(sorted({label for example in examples for label in labels_of(example)}))
     if len(labels) < least:
+        few = {0: "no label", 1: f"one label only, '{''.join(labels)}'"}
+        there = few.get(len(labels), f"{len(labels)} labels")
         raise DataError(
-            f"the training rows have {len(labels)} labels; this objective takes {least} or more",
+            f"the training rows have {there}; this objective takes {least} or more",
             where="tune.objective",
-            mend="Name the column of labels in the source (`label`).",
+            mend="Add rows of other labels: there are too few rows, or all fell on other sides."
+            if examples
+            else "Add rows: none fell on the training side.",
         )
     return labels
 
