@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,14 @@ import torch
 from torch.nn import functional
 from transformers import BertConfig, BertForSequenceClassification
 
+from luthier.models._fused_library import library
+from luthier.setup.optimizers import AdamW, build
 from luthier.tune import _supervised_bert as bert
 from luthier.tune._supervised import join, lay_out
-from luthier.tune._supervised_network import scores
+from luthier.tune._supervised_network import operations, scores
+from luthier.tune._supervised_vocabulary import narrow, widen
+from luthier.tune._update import Update
+from luthier.tune._weights import Weights
 
 ROWS = [[5, 6, 7, 8, 9], [4], [11, 12, 13, 14, 15, 16, 17, 18, 19], [7, 5]]
 
@@ -114,3 +120,84 @@ def test_other_networks_and_hooked_ones_take_the_general_way() -> None:
     assert bert.fits(body)
     body.encoder.layer[0].attention.register_forward_hook(lambda *_: None)
     assert not bert.fits(body)
+
+
+KERNELS = pytest.mark.skipif(library()[0] is None, reason=f"NOT TESTED: {library()[1]}")
+
+
+def known(rate: float = 0.0) -> Any:
+    """A network that the fused kernels know."""
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=40,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_labels=3,
+        hidden_dropout_prob=rate,
+        attention_probs_dropout_prob=rate,
+        initializer_range=0.1,
+    )
+    return BertForSequenceClassification(config).train()
+
+
+@KERNELS
+def test_kernels_score_and_learn_as_transformers_does() -> None:
+    ours, theirs = known().bfloat16(), known()
+    narrow(ours, np.array([i for row in ROWS for i in row], np.int32))
+    assert operations(ours) == "fused kernels"
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.copy_(parameter.bfloat16())
+    targets = torch.tensor([0, 1, 2, 1])
+    found = scores(ours, batch(), "auto")
+    wanted = torch.cat([theirs(input_ids=torch.tensor([row])).logits for row in ROWS])
+    torch.testing.assert_close(found, wanted, atol=0.02, rtol=0.02)
+    functional.cross_entropy(found, targets).backward()  # type: ignore[no-untyped-call]
+    functional.cross_entropy(wanted, targets).backward()  # type: ignore[no-untyped-call]
+    widen(ours)
+    grads = {n: p.grad for n, p in ours.named_parameters()}
+    for name, parameter in theirs.named_parameters():
+        if "word_embeddings" not in name and "key.bias" not in name:  # only some rows; nothing
+            gap = grads[name].float() - parameter.grad
+            assert float(gap.norm()) < 0.05 * float(parameter.grad.norm()) + 1e-5, name
+    with torch.inference_mode():
+        alone, other = scores(ours.eval(), batch(), "mean"), known().eval()
+        assert torch.isfinite(alone).all()
+        wanted = torch.cat([other(input_ids=torch.tensor([row])).logits for row in ROWS])
+        torch.testing.assert_close(scores(ours, batch(), "auto"), wanted, atol=0.03, rtol=0.03)
+
+
+@KERNELS
+def test_a_run_stopped_halfway_goes_on_bit_for_bit_under_dropout() -> None:
+    def steps(first: int, last: int, network: Any, optimizer: Any, weights: Weights) -> None:
+        for step in range(first, last):
+            torch.manual_seed(step)
+            loss = functional.cross_entropy(
+                scores(network, batch(), "auto"), torch.tensor([0, 1, 2, 1])
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
+            weights.gather()
+            update = Update(weights, optimizer)
+            assert update.fused is not None
+            update.clip(1.0)
+            update.apply(1e-2)
+
+    ends = []
+    for stop in (6, 3):
+        network = known(0.2).bfloat16()
+        weights = Weights(network)
+        optimizer = build(AdamW(), weights.named, lr=1e-2, weight_decay=0.1)
+        steps(0, stop, network, optimizer, weights)
+        kept, state = weights.snapshot(), copy.deepcopy(optimizer.state_dict())
+        network = known(0.2).bfloat16()
+        weights = Weights(network)
+        optimizer = build(AdamW(), weights.named, lr=1e-2, weight_decay=0.1)
+        optimizer.load_state_dict(state)
+        weights.restore(kept)
+        steps(stop, 6, network, optimizer, weights)
+        ends.append(weights.snapshot())
+    assert all(torch.equal(one, two) for one, two in zip(*ends, strict=True))
+    start = Weights(known(0.2).bfloat16()).snapshot()
+    assert not any(torch.equal(one, two) for one, two in zip(start, ends[0], strict=True))

@@ -9,7 +9,7 @@ import pytest
 
 from luthier.core.errors import ModelError
 from luthier.models.load import load_with_head
-from luthier.tune._supervised_network import check, head_modules
+from luthier.tune._supervised_network import check, head_modules, operations
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,10 @@ def test_heads_and_poolings(
     check(network, own)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="its own way is"):
         check(network, other)  # type: ignore[arg-type]
+
+
+def test_what_computes_is_said_with_the_reason(tmp_path: Path) -> None:
+    for kind, told in (("bert", "kernels are for bfloat16"), ("llama", "no kernels for Llama")):
+        network = load_with_head(made.folder_of(kind, tmp_path), "sequence", ["a", "b"]).network
+        assert operations(network).startswith("PyTorch: ")
+        assert told in operations(network)

@@ -126,8 +126,8 @@ def stack_of(body: Any) -> Stack:
         UnknownNetworkError: They don't know it, or it is not one they can compute here; says why.
     """
     config = body.config
-    if config.hidden_act != "gelu" or getattr(body, "gradient_checkpointing", False):
-        raise UnknownNetworkError("another activation, or activation checkpointing")
+    if config.hidden_act != "gelu":
+        raise UnknownNetworkError("another activation than GELU")
     stack = Stack(
         blocks=[_block(layer) for layer in body.encoder.layer],
         width=config.hidden_size,

@@ -40,14 +40,14 @@ class Observer:
     """What is told of a run while it goes on.
 
     Attributes:
-        begun: Called before the first step with the number of steps already done.
+        begun: Called before the first step with what happened before a resumption.
         step: Called after each step with its number and its figures.
         measured: Called after each measurement with the step and the figures.
         answers: What the model answers to some prompts now: ``prompt`` and ``answer`` of each.
         ended: Called with the weights of the last step, before the best are put back.
     """
 
-    begun: Callable[[int], None] = lambda _: None
+    begun: Callable[[History], None] = lambda _: None
     step: Callable[[int, dict[str, float]], None] = lambda *_: None
     measured: Callable[[int, dict[str, float]], None] = lambda *_: None
     answers: Callable[[], Sequence[dict[str, str]]] = lambda: ()
@@ -163,7 +163,7 @@ def _begin(
         inside=inside,
         fresh=fresh,
     )
-    run.observer.begun(run.history.step)
+    run.observer.begun(run.history)
     return run
 
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from luthier.core.errors import ModelError
+from luthier.models._fused_bert_network import stack_of
+from luthier.models._fused_network import UnknownNetworkError
 from luthier.tune import _supervised_bert as bert
 
 Pooling = Literal["auto", "mean", "cls", "last"]
@@ -63,13 +65,9 @@ def scores(network: Any, batch: Mapping[str, Tensor], pooling: Pooling) -> Tenso
     Returns:
         [rows, labels], or [words, labels] with a token head.
     """
-    prompted = any(
-        config.is_prompt_learning for config in getattr(network, "peft_config", {}).values()
-    )
-    plain = network.get_base_model() if hasattr(network, "peft_config") else network
-    body = getattr(plain, plain.base_model_prefix)
+    plain, body = _parts(network)
     words = batch.get("words")
-    if not prompted and bert.fits(body) and hasattr(plain, "classifier"):
+    if not _prompted(network) and bert.fits(body) and hasattr(plain, "classifier"):
         ids, positions, grid = batch["ids"], batch["positions"], batch["grid"]
         hidden = bert.states(body, ids, positions, grid, batch["places"])
         return _bert_head(plain, hidden, batch, words, pooling).float()
@@ -87,6 +85,35 @@ def scores(network: Any, batch: Mapping[str, Tensor], pooling: Pooling) -> Tenso
     pooled = (hidden * mask[..., None]).sum(1) / length[:, None]
     found = _linear(plain)(pooled.to(hidden.dtype))
     return found.float()
+
+
+def operations(network: Any) -> str:
+    """What computes states and gradients: ``fused kernels``, or PyTorch and why.
+
+    Args:
+        network: As for ``scores``.
+    """
+    plain, body = _parts(network)
+    if _prompted(network):
+        return "PyTorch: virtual tokens stand before the rows"
+    if not bert.fits(body) or not hasattr(plain, "classifier"):
+        return f"PyTorch: no kernels for {type(plain).__name__}"
+    try:
+        stack_of(body)
+    except UnknownNetworkError as error:
+        return f"PyTorch: {error}"
+    return "fused kernels"
+
+
+def _parts(network: Any) -> tuple[Any, Any]:
+    """A network without adapters' wrapping, and its body."""
+    plain = network.get_base_model() if hasattr(network, "peft_config") else network
+    return plain, getattr(plain, plain.base_model_prefix)
+
+
+def _prompted(network: Any) -> bool:
+    found = getattr(network, "peft_config", {}).values()
+    return any(config.is_prompt_learning for config in found)
 
 
 def _bert_head(

@@ -125,6 +125,13 @@ def build(
             assert_never(objective)
 
 
+def operations(model: Model) -> str:
+    """What computes states and gradients: ``fused kernels``, or PyTorch and why."""
+    from luthier.tune._supervised_network import operations
+
+    return operations(model.network)
+
+
 def narrow(model: Model, learned: Objective) -> None:
     """Leave token embeddings out of the tuning that no training row needs, until ``widen``."""
     from luthier.tune._supervised import Supervised

@@ -208,7 +208,7 @@ def _make_trainable(
     """Put the method on the network.
 
     Returns:
-        How many weights it updates (``trainable``), and what computes a language model's losses
+        How many weights it updates (``trainable``), and what computes losses and gradients
         (``operations``: fused kernels, or PyTorch and why).
     """
     from luthier.models.likelihood import operations
@@ -221,7 +221,7 @@ def _make_trainable(
         supervised.narrow(model, learned)
     trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
     if isinstance(spec.objective, supervised.KINDS):
-        return {"trainable": trainable}
+        return {"trainable": trainable, "operations": supervised.operations(model)}
     return {"trainable": trainable, "operations": operations(model.network)}
 
 
