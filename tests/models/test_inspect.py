@@ -101,9 +101,11 @@ def test_a_model_from_scratch_is_known_before_it_is_made(
         architecture=architecture, vocab_size=len(words), hidden_size=24, num_attention_heads=2
     )
     save(new(spec, words, seed=0), tmp_path)
-    foreseen = config_of(ModelSpec(name="scratch", scratch=spec), Path())
-    assert shape_of(foreseen) == shape_of(read_config(tmp_path))
-    assert foreseen["architectures"] == read_config(tmp_path)["architectures"]
+    told = config_of(ModelSpec(name="scratch", scratch=spec), Path())
+    foreseen, made = shape_of(told), shape_of(read_config(tmp_path))
+    for name in ("matrices", "layers", "width", "context_length", "decoder", "tied", "kv_values"):
+        assert getattr(foreseen, name) == getattr(made, name), name
+    assert told["architectures"] == read_config(tmp_path)["architectures"]
 
 
 def test_the_encoder_that_comes_as_a_package(minilm: str) -> None:

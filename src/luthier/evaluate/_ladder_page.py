@@ -15,7 +15,10 @@ _COLOURS = {
     "gpt2": "#1f78b4",
     "llama": "#12805c",
 }
-_AXES = {"parameters": "numbers stored (log scale)", "train_s": "seconds of training (log scale)"}
+_AXES = {
+    "parameters": ("numbers stored (log scale)", "~s"),
+    "train_s": ("seconds of training (log scale)", "~g"),
+}
 
 
 def figure(rungs: Sequence[Mapping[str, Any]], across: str) -> dict[str, Any]:
@@ -48,6 +51,7 @@ def figure(rungs: Sequence[Mapping[str, Any]], across: str) -> dict[str, Any]:
                 "hovertemplate": "%{fullData.name}: %{y:.3f} bits per byte<extra></extra>",
             }
         )
+    title, form = _AXES[across]
     axis = {"gridcolor": RULE, "zeroline": False, "automargin": True}
     layout = {
         "height": 380,
@@ -57,7 +61,13 @@ def figure(rungs: Sequence[Mapping[str, Any]], across: str) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": {**axis, "type": "log", "tickformat": "~s", "title": {"text": _AXES[across]}},
+        "xaxis": {
+            **axis,
+            "type": "log",
+            "dtick": "D2",  # 1, 2, 5, 10
+            "tickformat": form,
+            "title": {"text": title},
+        },
         "yaxis": {**axis, "title": {"text": "bits per byte (less is better)"}},
     }
     return {"data": traces, "layout": layout}

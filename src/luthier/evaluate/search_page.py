@@ -63,7 +63,8 @@ def search_page(found: Mapping[str, Any], best: str) -> Page:
     sections.append(_confirmed(found))
     sections.append(Section("All trials", header=_header(found), rows=_rows(found)))
     sections.append(Section("The best settings", code=best))
-    intro = f"{len(trials)} trials ({counts}), chosen by {found['sampler']}, by {metric}"
+    how = f"sampler {found['sampler']}, judged by the {metric} of the validation rows"
+    intro = f"{len(trials)} trials ({counts}), {how}"
     return Page("Search", intro, headline(found), sections)
 
 

@@ -17,6 +17,14 @@ from luthier.stages.work import Work
 from luthier.tune import compare
 from luthier.tune.tune import TUNE_VERSION, TuneSpec
 
+_VERSION = 2  # of the page; the runs have their own
+_ONCE = "One run of each is one seed: differences of a few hundredths are noise as often as not."
+_NOTES = (
+    "steps to: until the loss at which the best run has made nine tenths of its fall.",
+    "↑ ↓: the highest or the lowest of the rates tried; one beyond may be better.",
+    "state: of the optimizer; memory: what the run took beyond what the process had.",
+)
+
 
 def compare_optimizers(work: Work, kinds: Sequence[str]) -> Artifact:
     """Try each optimizer at three learning rates, run the best of each whole, hold them together.
@@ -127,12 +135,14 @@ def _write(work: Work, runs: list[Artifact], outcomes: list[compare.Outcome]) ->
         title = f"{work.project.name}: optimizers"
         write_svg(folder / "curves.svg", title, curves)
         head, *rows = compare.table(outcomes, target)
-        shown = Section("Validation loss", figure(curves), header=head, rows=rows)
+        shown = Section("Validation loss", figure(curves), header=head, rows=rows, text=_NOTES)
         intro = "The same model, rows, tokens and seed for each"
+        best = min((o.loss, o.kind, o.lr) for o in outcomes if o.loss is not None)
+        found = f"{best[1]} came lowest: {best[0]:.3f} at a learning rate of {best[2]:g}."
         with contextlib.suppress(ResourceError):  # without plotly the SVG shows the same
-            write_page(Page(title, intro, (), (shown,)), folder / "curves.html")
+            write_page(Page(title, intro, (found, _ONCE), (shown,)), folder / "curves.html")
         return told
 
-    made = work.store.make("optimizers", compare.COMPARE_VERSION, {"runs": runs}, fill)
+    made = work.store.make("optimizers", _VERSION, {"runs": runs}, fill)
     work.store.keep("optimizers", made)
     return made
