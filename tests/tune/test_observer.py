@@ -8,6 +8,7 @@ from typing import Any
 
 from tiny_models import examples, tiny
 
+from luthier.tune._history import History
 from luthier.tune._observer import observer_of
 from luthier.tune._world import World
 from luthier.tune.tune import TuneSpec
@@ -22,12 +23,19 @@ def made(folder: Path, told: list[Any], world: World | None = None, **changes: A
 def test_figures_are_logged_and_measurements_watched(tmp_path: Path) -> None:
     told: list[Any] = []
     observer = made(tmp_path, told)
-    observer.begun(0)
+    observer.begun(History())
     observer.step(1, {"loss": 2.0})
     observer.measured(1, {"loss": 3.0})
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines == [{"step": 1, "train/loss": 2.0}, {"step": 1, "validation/loss": 3.0}]
     assert told == [(1, {"loss": 3.0})]
+
+
+def test_whoever_watches_a_resumed_run_hears_of_what_was_measured_before(tmp_path: Path) -> None:
+    told: list[Any] = []
+    before = [{"step": 2, "loss": 3.0}, {"step": 4, "loss": 2.0, "accuracy": 0.5}]
+    made(tmp_path, told).begun(History(validation=before, step=5))
+    assert told == [(2, {"loss": 3.0}), (4, {"loss": 2.0, "accuracy": 0.5})]
 
 
 def test_some_prompts_are_answered(tmp_path: Path) -> None:

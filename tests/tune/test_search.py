@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +47,8 @@ def given(tmp_path: Path) -> Path:
     (tmp_path / "rows").mkdir()
     rows = [dataclasses.replace(e, side="train") for e in examples(24)]
     rows += [dataclasses.replace(e, side="validation") for e in examples(6, begin=100)]
-    rows.append(dataclasses.replace(example("Secret?", "Test " * 500), side="test"))
+    # too long, and too many to be refused: a search that read them would fail
+    rows += [dataclasses.replace(example(f"{n}?", "Test " * 500), side="test") for n in range(6)]
     write_table(tmp_path / "rows" / "examples.parquet", rows, Example)
     return tmp_path
 
@@ -103,39 +108,55 @@ def test_a_grid_takes_every_point_once(given: Path) -> None:
     assert made == {(lr, r) for lr in (0.001, 0.01, 0.1) for r in (2, 4)}
 
 
-def test_a_killed_search_makes_only_what_is_missing(
-    given: Path, monkeypatch: pytest.MonkeyPatch
+SCRIPT = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tiny_models import plan
+from luthier.core.progress import Quiet
+from luthier.tune import _trials
+from luthier.tune.search import SearchSpec, search
+from luthier.tune.tune import TuneSpec
+
+real, trials = _trials.attempt, 0
+
+def dying(job, settings, seed, watch):
+    global trials
+    trials += 1
+    def measured(step, figures):
+        watch(step, figures)
+        if trials == 3 and step > 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return real(job, settings, seed, measured)
+
+_trials.attempt = dying
+given = Path(sys.argv[2])
+base, spec = TuneSpec.model_validate_json(sys.argv[3]), SearchSpec.model_validate_json(sys.argv[4])
+search(given / "base", given / "rows", None, base, spec, plan(), given / "out", Quiet())
+"""
+
+
+def test_a_search_killed_in_the_middle_of_a_trial_ends_like_an_uninterrupted_one(
+    given: Path,
 ) -> None:
-    run(given, name="straight")
-    real, calls = _trials.attempt, 0
-
-    class KilledError(BaseException):
-        pass
-
-    def dying(*args: Any) -> dict[str, Any]:
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise KilledError
-        return real(*args)
-
-    monkeypatch.setattr(_trials, "attempt", dying)
-    with pytest.raises(KilledError):
-        run(given)
-    run(given)
-    assert calls == 5  # two, the one that was killed, it again, and the last
-    trials = read(given)["trials"]
-    assert [t["state"] for t in trials] == [
-        "complete",
-        "complete",
-        "killed",
-        "complete",
-        "complete",
-    ]
-    whole = [t for t in trials if t["state"] == "complete"]
-    straight = read(given, "straight")["trials"]
-    assert [t["settings"] for t in whole] == [t["settings"] for t in straight]
-    assert [t["value"] for t in whole] == [t["value"] for t in straight]
+    base = BASE.model_copy(update={"validation_every": 1, "checkpoint_every_s": 0.0})
+    run(given, base, "straight")
+    (given / "out").mkdir()
+    spec = SearchSpec(space={"lr": LR}, trials=4, confirm=0)
+    source = Path(_trials.__file__).parents[2]
+    told = (str(Path(__file__).parents[1]), str(given), base.model_dump_json())
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *told, spec.model_dump_json()],
+        env={**os.environ, "PYTHONPATH": str(source)},
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert list((given / "out" / "trials").iterdir()), "what it had learnt is still there"
+    run(given, base)
+    trials, straight = read(given)["trials"], read(given, "straight")["trials"]
+    states = [t["state"] for t in trials]
+    assert states == ["complete", "complete", "killed", "complete", "complete"]
+    for key in ("settings", "value", "curve"):
+        assert [t[key] for t in trials if t["state"] == "complete"] == [t[key] for t in straight]
 
 
 def test_two_trials_at_once(given: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from luthier.tune._study import direction, grid, points, probes
+from luthier.tune._study import direction, grid, open_study, points, probes, take_back
 from luthier.tune.search import Dimension, GridSampler, SearchSpec
 
 
@@ -41,3 +43,14 @@ def test_which_way_is_better() -> None:
     space = {"a": Dimension(choices=(1, 2))}
     assert direction(SearchSpec(space=space)) == "minimize"
     assert direction(SearchSpec(space=space, metric="accuracy")) == "maximize"
+
+
+def test_a_point_of_a_grid_is_not_lost_where_its_trial_was_killed(tmp_path: Path) -> None:
+    space = {"a": Dimension(choices=(1, 2)), "b": Dimension(choices=(3, 4))}
+    study = open_study(tmp_path, SearchSpec(space=space, sampler=GridSampler()))
+    study.enqueue_trial({"a": 2, "b": 4})
+    study.ask().suggest_categorical("a", [1, 2])  # killed before it asked for `b`
+    take_back(study)
+    again = study.ask()
+    assert again.suggest_categorical("a", [1, 2]) == 2
+    assert again.suggest_categorical("b", [3, 4]) == 4

@@ -1,12 +1,17 @@
-"""A job that other processes can read."""
+"""A job that other processes can read, and what a trial is tuned with."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tiny_models import plan
+import pytest
+from tiny_models import examples, plan
 
-from luthier.tune._trials import Job, read_job
+from luthier.core.records import Example, write_table
+from luthier.setup.losses import Terms, write_losses
+from luthier.tune import _trials
+from luthier.tune._trials import Job, attempt, read_job
 from luthier.tune.methods import Lora
 from luthier.tune.search import Dimension, GridSampler, SearchSpec
 from luthier.tune.tune import TuneSpec
@@ -17,3 +22,25 @@ def test_a_job_is_read_as_it_was_written(tmp_path: Path) -> None:
     spec = SearchSpec(space=space, sampler=GridSampler())
     job = Job("m", "r", "", TuneSpec(method=Lora(r=3)), spec, plan(), str(tmp_path))
     assert read_job(job.write()) == job
+
+
+def test_a_trial_learns_by_the_loss_that_balancing_chose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+
+    def tune(*_: Any, **options: Any) -> dict[str, Any]:
+        told.update(options)
+        return {}
+
+    monkeypatch.setattr(_trials, "open_model", lambda *_: None)
+    monkeypatch.setattr(_trials, "tune", tune)
+    write_table(tmp_path / "examples.parquet", examples(4), Example)
+    spec = SearchSpec(space={"lr": Dimension(choices=(1e-3,))})
+    job = Job("m", str(tmp_path), "", TuneSpec(), spec, plan(), str(tmp_path))
+    attempt(job, {"lr": 1e-3}, 0)
+    assert told["losses"] is None
+    terms = Terms(("ask", "pay"), focal_gamma=2.0)
+    write_losses(tmp_path / "losses.json", terms)
+    attempt(job, {"lr": 1e-3}, 0)
+    assert told["losses"] == terms

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_models import CHATML, ask, example, examples, logits, plan, tiny
 
-from luthier.core.errors import LeakageError, ModelError, TuneError
+from luthier.core.errors import ConfigError, LeakageError, ModelError, TuneError
 from luthier.core.ledger import read_ledger
 from luthier.core.progress import Quiet
 from luthier.core.records import Document, Message
@@ -132,6 +132,12 @@ def test_nothing_to_learn(tmp_path: Path) -> None:
     with pytest.raises(TuneError, match="nothing to learn") as caught:
         run(tmp_path, train=())
     assert "data.sources" in caught.value.mend
+
+
+def test_a_figure_that_is_not_measured_cannot_decide(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="instruction measures no 'acuracy'") as caught:
+        run(tmp_path, changed(metric_for_best_model="acuracy"))
+    assert "loss" in caught.value.mend
 
 
 def test_an_unfit_template_is_found_before_any_step(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from luthier.core.spec import everything
 from luthier.models import adapter
 from luthier.models.generate import LocalModel, Sampling
 from luthier.models.load import Model
+from luthier.tune._history import History
 from luthier.tune._loop import Observer
 from luthier.tune._world import World
 from luthier.tune.track import Tracker, open_trackers
@@ -38,9 +39,13 @@ def observer_of(
     prompts = [example.prompt for example in validation[:shown]]
     tools = [example.tools for example in validation[:shown]]
 
-    def begun(done: int) -> None:
+    def begun(history: History) -> None:
+        done = history.step
         settings, name = everything(spec), spec.objective.kind
         trackers.extend(open_trackers(spec.report_to, folder, settings, name=name, done=done))
+        if watch:  # trackers keep what they were told before the run was killed; this one does not
+            for told in history.validation:
+                watch(int(told["step"]), {name: told[name] for name in told if name != "step"})
 
     def tell(side: str) -> Callable[[int, dict[str, float]], None]:
         def log(step: int, figures: dict[str, float]) -> None:

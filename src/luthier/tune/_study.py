@@ -189,7 +189,8 @@ def take_back(study: Any) -> None:
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+        # its point of a grid, if it was killed before all of it was written down
+        study.enqueue_trial({**trial.system_attrs.get("fixed_params", {}), **trial.params})
 
 
 def best_so_far(study: Any) -> str:

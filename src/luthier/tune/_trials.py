@@ -150,6 +150,7 @@ def attempt(
         See ``tune.tune``.
     """
     from luthier.data.prepare import read_documents, read_examples
+    from luthier.tune._labelled import read_terms
 
     changes = {"seed": seed, "metric_for_best_model": job.spec.metric, "report_to": ()}
     spec = with_settings(job.base, settings).model_copy(update=changes)
@@ -168,6 +169,7 @@ def attempt(
         job.plan,
         folder,
         Quiet(),
+        losses=read_terms(Path(job.rows)),
         watch=watch,
     )
     shutil.rmtree(folder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from luthier.core.errors import TuneError
+from luthier.core.errors import ConfigError, TuneError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example
@@ -163,6 +163,7 @@ def tune(
         See ``_summary.summarise``: steps, losses, figures before and after, refusals, advice.
 
     Raises:
+        ConfigError: There is no figure ``metric_for_best_model``.
         TuneError: Nothing to learn, a run that diverges, or an unusable checkpoint.
         LeakageError: More rows refused than ``max_refused`` allows.
         ModelError: The chat template, or the architecture, is unfit for training.
@@ -179,7 +180,7 @@ def tune(
     ledger = Ledger()
     new = _check(model, spec)
     learned, held_out = _rows(train, validation, documents, model, spec, plan, losses, ledger)
-    before = held_out.measure(model, plan) if held_out else {}
+    before = _figures_before(held_out, model, plan, spec)
     method = _make_trainable(model, learned, spec, plan, new, world)
     observer = observer_of(model, validation, spec, folder, world, watch)
     history = _loop.train(model, learned, held_out, spec, plan, folder, progress, observer, world)
@@ -195,6 +196,22 @@ def tune(
 
 def _kinds(spec: TuneSpec) -> dict[str, str]:
     return {"objective": spec.objective.kind, "method": spec.method.kind}
+
+
+def _figures_before(
+    held_out: Objective | None, model: Model, plan: Plan, spec: TuneSpec
+) -> dict[str, float]:
+    """What the validation rows say before the first step; the figure that decides is there."""
+    if held_out is None:
+        return {}
+    found, wanted = held_out.measure(model, plan), spec.metric_for_best_model
+    if wanted not in found:
+        raise ConfigError(
+            f"the objective {spec.objective.kind} measures no '{wanted}'",
+            where="tune.metric_for_best_model, or search.metric",
+            mend=f"It measures: {', '.join(found)}.",
+        )
+    return found
 
 
 def _make_trainable(
