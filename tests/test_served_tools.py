@@ -10,12 +10,11 @@ from typing import Any
 
 import openai
 import pytest
-from serving_fakes import bundle, serving
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the models that speak
-
 from chat_templates import CHATML, IM, WITH_TOOLS, of, renderer
 from speaking import speaking
+
+sys.path.insert(0, str(Path(__file__).parent / "serve"))
+from serving_fakes import bundle, serving
 
 from luthier.core.journal import Journal
 from luthier.core.records import Message
