@@ -22,7 +22,7 @@ from luthier.core.progress import Quiet
 from luthier.core.records import Document, Message
 from luthier.models.generate import LocalModel, Sampling
 from luthier.models.load import load
-from luthier.tune.methods import Lora
+from luthier.tune.methods import Lora, Prefix
 from luthier.tune.objectives import Pretrain
 from luthier.tune.tune import TuneSpec, tune
 
@@ -132,6 +132,18 @@ def test_nothing_to_learn(tmp_path: Path) -> None:
     with pytest.raises(TuneError, match="nothing to learn") as caught:
         run(tmp_path, train=())
     assert "data.sources" in caught.value.mend
+
+
+def test_rows_that_are_all_dropped_are_named_where_nothing_is_left(tmp_path: Path) -> None:
+    long = [example("How many strings? " * 20, "Four.")] * 5
+    with pytest.raises(TuneError, match="5 x longer than max_length 64") as caught:
+        run(tmp_path, changed(truncation="drop"), train=long, validation=())
+    assert caught.value.mend == "Change what refuses them."
+
+
+def test_virtual_tokens_that_fill_the_context_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TuneError, match="128 virtual tokens leave no room in a context of 128"):
+        run(tmp_path, changed(method=Prefix(num_virtual_tokens=128)))
 
 
 def test_a_figure_that_is_not_measured_cannot_decide(tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +83,6 @@ def test_a_checkpoint_of_shares_goes_on_in_one_process(
     real = worker._watch
 
     def killing(process: Any, folder: Path, progress: Any) -> None:
-        import threading
-
         def kill() -> None:
             while not (folder / "good.pt").is_file() and process.poll() is None:
                 pass
@@ -109,6 +110,39 @@ def test_an_error_of_the_processes_is_told_as_their_own(given: Path) -> None:
     with pytest.raises(LeakageError, match="5 of 5 rows"):
         together(given, given / "out")
     assert not (given / "out" / worker.ERROR).exists()
+
+
+def test_a_run_waits_until_the_processes_of_the_last_one_are_gone(tmp_path: Path) -> None:
+    done: list[str] = []
+    with (tmp_path / worker.ALIVE).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        waiting = threading.Thread(
+            target=lambda: (worker._wait_for_all(tmp_path), done.append("waited"))
+        )
+        waiting.start()
+        waiting.join(0.2)
+        assert done == []
+    waiting.join(60)
+    assert done == ["waited"]
+
+
+def test_a_process_whose_parent_is_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class EndedError(Exception):
+        pass
+
+    def end(code: int) -> None:
+        raise EndedError
+
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(EndedError):  # torchrun
+        worker._end_with(os.getpid(), os.getppid() + 1)
+    with pytest.raises(EndedError):  # whoever called it
+        worker._end_with(2**22 + 1, os.getppid())  # above the largest id there is
+
+
+def test_a_process_that_begins_too_late_finds_nothing_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        worker.main(tmp_path / "job-1.json")
 
 
 def test_progress_is_read_from_the_log(tmp_path: Path) -> None:

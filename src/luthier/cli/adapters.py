@@ -158,7 +158,8 @@ def _table(found: Sequence[Found]) -> None:
     table.add_column("made for", overflow="fold")
     for one in found:
         size = "-" if one.size is None else f"{one.size:,}"
-        on_disk = f"{one.size_bytes / 1e6:,.1f} MB"
+        small = one.size_bytes < 1e6
+        on_disk = f"{one.size_bytes / (1e3 if small else 1e6):,.1f} {'kB' if small else 'MB'}"
         cells = (str(one.path), one.kind, size, count(one.weights), on_disk, one.base)
         table.add_row(*map(escape, cells))
     if not console.is_terminal:

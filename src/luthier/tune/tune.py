@@ -313,7 +313,13 @@ def _check(model: Model, spec: TuneSpec) -> Sequence[str]:
     from luthier.models import likelihood
     from luthier.tune.methods import virtual_tokens
 
-    model.context_length -= virtual_tokens(spec.method)
+    taken = virtual_tokens(spec.method)
+    if taken >= model.context_length:
+        raise TuneError(
+            f"{taken} virtual tokens leave no room in a context of {model.context_length} tokens",
+            where="tune.method.num_virtual_tokens",
+        )
+    model.context_length -= taken
     if isinstance(spec.objective, supervised.KINDS):
         return supervised.check(spec.objective, model)
     model.renderer.check()
@@ -360,5 +366,9 @@ def _rows(
         truncation=spec.truncation,
     )
     if not len(learned):
-        raise TuneError("there is nothing to learn", mend="Check data.sources and data.split.")
+        refused = ", ".join(f"{count} x {reason}" for reason, count in ledger.reasons().items())
+        raise TuneError(
+            "there is nothing to learn: " + (f"refused were {refused}" if refused else "no rows"),
+            mend="Change what refuses them." if refused else "Check data.sources and data.split.",
+        )
     return learned, held_out if len(held_out) else None

@@ -1,12 +1,13 @@
 """Tuning by several processes: torchrun starts this module in each, and one process waits.
 
-python -m torch.distributed.run --standalone --nproc-per-node 2 -m luthier.tune.worker job.json
+python -m torch.distributed.run --standalone --nproc-per-node 2 -m luthier.tune.worker job-1.json
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import subprocess
@@ -24,7 +25,8 @@ from luthier.setup.plan import Plan
 from luthier.tune.track import LOG
 from luthier.tune.tune import TuneSpec, open_model, tune
 
-JOB, OUTPUT, ERROR, SUMMARY = "job.json", "worker.log", "error.json", "summary.json"
+OUTPUT, ERROR, SUMMARY = "worker.log", "error.json", "summary.json"
+ALIVE = "processes.lock"  # held by each process as long as it lives
 LOOK_S = 0.3  # between two looks at how far the processes are
 SHOWN_LINES = 12  # of what a process wrote before it died
 
@@ -39,7 +41,6 @@ class Job:
         texts: Folder of the collected documents, for pretraining; else "".
         spec: Of the tuning.
         plan: Of one process.
-        folder: What is being filled.
         launcher: The process that waits; without it the others end.
     """
 
@@ -48,7 +49,6 @@ class Job:
     texts: str
     spec: dict[str, Any]
     plan: dict[str, Any]
-    folder: str
     launcher: int
 
 
@@ -79,13 +79,17 @@ def tune_in_processes(
     told = dataclasses.asdict(plan)
     settings = spec.model_dump(mode="json")
     paths = str(model.resolve()), str(rows.resolve()), str(texts.resolve()) if texts else ""
-    job = Job(*paths, settings, told, str(folder.resolve()), os.getpid())
-    (folder / JOB).write_text(json.dumps(dataclasses.asdict(job)), encoding="utf-8")
+    job = Job(*paths, settings, told, os.getpid())
+    for stale in folder.glob("job-*.json"):
+        stale.unlink()
+    path = folder / f"job-{os.getpid()}.json"
+    path.write_text(json.dumps(dataclasses.asdict(job)), encoding="utf-8")
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *("--nproc-per-node", str(plan.processes), "-m", __name__, str(folder / JOB)),
+        *("--nproc-per-node", str(plan.processes), "-m", __name__, str(path)),
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(plan.threads)}
+    _wait_for_all(folder)  # those of a run whose launcher was killed just now
     with (folder / OUTPUT).open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
         try:
@@ -94,10 +98,12 @@ def tune_in_processes(
             if process.poll() is None:
                 process.kill()
             process.wait()
+            path.unlink()  # a process that begins only now finds nothing to do
+            _wait_for_all(folder)
     if process.returncode:
         raise _failure(folder)
     summary: dict[str, Any] = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    for name in (JOB, OUTPUT, SUMMARY):
+    for name in (OUTPUT, SUMMARY, ALIVE):
         (folder / name).unlink()
     return summary
 
@@ -117,6 +123,12 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, progress: Progress) -
             if ended:
                 return
             time.sleep(LOOK_S)
+
+
+def _wait_for_all(folder: Path) -> None:
+    """Wait until no process writes to a folder any more."""
+    with (folder / ALIVE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _failure(folder: Path) -> LuthierError:
@@ -141,10 +153,13 @@ def main(path: Path) -> None:
     from luthier.tune._labelled import read_terms
     from luthier.tune._world import join, leave
 
+    parent, folder = os.getppid(), path.parent
+    alive = os.open(folder / ALIVE, os.O_RDWR | os.O_CREAT)  # as long as the process lives
+    fcntl.flock(alive, fcntl.LOCK_SH)
     job = Job(**json.loads(path.read_text(encoding="utf-8")))
-    threading.Thread(target=_end_with, args=(job.launcher,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(job.launcher, parent), daemon=True).start()
     spec, plan = TuneSpec.model_validate_json(json.dumps(job.spec)), Plan.read(job.plan)
-    folder, rows = Path(job.folder), Path(job.rows)
+    rows = Path(job.rows)
     world = join(plan.parallel, plan.device)
     with _told(folder, leads=world.leads):
         train = read_examples(rows, "train")
@@ -178,14 +193,15 @@ def _told(folder: Path, *, leads: bool) -> Iterator[None]:
         raise SystemExit(1) from error
 
 
-def _end_with(launcher: int) -> None:
-    """End this process when the one that waits for it is gone."""
-    while True:
+def _end_with(launcher: int, parent: int) -> None:
+    """End this process when the one that waits for it is gone, or torchrun, which started it."""
+    while os.getppid() == parent:
         try:
             os.kill(launcher, 0)
         except OSError:
-            os._exit(1)
+            break
         time.sleep(LOOK_S)
+    os._exit(1)
 
 
 if __name__ == "__main__":
