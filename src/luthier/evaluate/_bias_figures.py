@@ -80,7 +80,7 @@ def _preference(lean: Floats, settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     more, less = int((lean > 0).sum()), int((lean < 0).sum())
     share = wilson(more, len(lean), confidence=settings["confidence"])
-    found = Interval(*(100 * x for x in (share.mean, share.low, share.high)), n=share.n)
+    found = Interval(100 * share.mean, 100 * share.low, 100 * share.high, share.n)
     return {
         "pairs": len(lean),
         "ties": len(lean) - more - less,

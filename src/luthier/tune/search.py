@@ -184,9 +184,9 @@ def with_settings(spec: TuneSpec, settings: dict[str, Any]) -> TuneSpec:
         return TuneSpec.model_validate_json(json.dumps(told))
     except ValidationError as error:
         named = ", ".join(f"tune.{key} = {value}" for key, value in settings.items())
-        told = "; ".join(one["msg"] for one in error.errors(include_url=False))
+        why = "; ".join(one["msg"] for one in error.errors(include_url=False))
         raise ConfigError(
-            f"{named} cannot be: {told.removeprefix('Value error, ')}",
+            f"{named} cannot be: {why.removeprefix('Value error, ')}",
             where=f"search.space.{next(iter(settings))}" if len(settings) == 1 else "search.space",
         ) from error
 
@@ -247,11 +247,7 @@ def search(
     for error in mistakes(spec, base):  # told before anything runs
         raise error
     if not read_examples(rows, "validation"):
-        raise ConfigError(
-            "there are no validation rows to decide by",
-            where="data.split.validation",
-            mend="Set it to 0.1, for instance.",
-        )
+        raise _undecided()
     plan = dataclasses.replace(plan, processes=1)  # trials run beside each other, each in one
     job = _trials.Job(str(model), str(rows), str(texts or ""), base, spec, plan, str(folder))
     _trials.run(job, progress)
@@ -271,6 +267,14 @@ def search(
         "trials": found["states"],
         **confirmed,
     }
+
+
+def _undecided() -> ConfigError:
+    return ConfigError(
+        "there are no validation rows to decide by",
+        where="data.split.validation",
+        mend="Set it to 0.1, for instance.",
+    )
 
 
 def _fruitless(trials: Sequence[dict[str, Any]]) -> TuneError:

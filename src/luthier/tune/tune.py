@@ -175,10 +175,8 @@ def tune(
     from luthier.tune._summary import summarise
     from luthier.tune._world import World
 
-    world = world or World()
     torch.set_num_threads(plan.threads)
-    ledger = Ledger()
-    new = _check(model, spec)
+    world, ledger, new = world or World(), Ledger(), _check(model, spec)
     learned, held_out = _rows(train, validation, documents, model, spec, plan, losses, ledger)
     before = _figures_before(held_out, model, plan, spec)
     method = _make_trainable(model, learned, spec, plan, new, world)
@@ -189,8 +187,7 @@ def tune(
     after = _made_whole(model, held_out, plan, folder)
     _write(model, history, ledger, folder)
     further = supervised.write_card(spec, model, held_out, losses, plan, folder / "model")
-    metric = spec.metric_for_best_model
-    told = summarise(learned, held_out, ledger, history, before, after, metric)
+    told = summarise(learned, held_out, ledger, history, before, after, spec.metric_for_best_model)
     return {**_kinds(spec), **method, **told, **further}
 
 
