@@ -9,6 +9,7 @@ optimizer finds them (``main_grad`` of a parameter that has this attribute).
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -69,7 +70,8 @@ class Space:
                 "slope": _empty(tokens, width),
                 "to_out": _empty(tokens, width),
                 "to_sides": _empty(tokens, 3 * width),
-                "sums": torch.empty(torch.get_num_threads(), 3, width),
+                # for more threads than are known here: a backward pass may come from another one
+                "sums": torch.empty(max(torch.get_num_threads(), os.cpu_count() or 1), 3, width),
             }
         self.calls = [self._call(stack, number) for number in range(len(stack.blocks))]
 
