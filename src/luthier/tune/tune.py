@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from luthier.tune._objective import Objective
     from luthier.tune._world import World
 
-TUNE_VERSION = 3
+TUNE_VERSION = 4
 SHORTHANDS = {"objective": "kind", "method": "kind", "optimizer": "kind", "schedule": "kind"}
 """``objective: dpo`` means ``objective: {kind: dpo}``."""
 Watch = Callable[[int, dict[str, float]], None]
