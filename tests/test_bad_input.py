@@ -21,9 +21,11 @@ from click.testing import CliRunner, Result
 sys.path.insert(0, str(Path(__file__).parent / "serve"))
 from serving_fakes import tiny_model
 
+from luthier import config, pipeline
 from luthier.cli.main import main
 from luthier.core.journal import FILE_NAME, Journal
 from luthier.core.ledger import read_ledger
+from luthier.core.progress import Quiet
 from luthier.core.store import MANIFEST, Artifact, Store
 
 PROJECT = """\
@@ -64,11 +66,11 @@ def run(*options: str) -> Result:
     return CliRunner().invoke(main, ["run", "--quiet", *options])
 
 
-def plan(*options: str) -> dict[str, Any]:
+def plan() -> dict[str, Any]:
     """A run up to the training plan, which must succeed: its stages."""
-    result = run("--dry-run", "--json", *options)
-    assert result.exit_code == 0, result.stderr
-    stages: dict[str, Any] = json.loads(result.stdout)["stages"]
+    project = config.load(Path("luthier.yaml"), ())
+    found = pipeline.run(project, Path(), Quiet(), until="plan")
+    stages: dict[str, Any] = found.as_json()["stages"]
     return stages
 
 
@@ -275,7 +277,7 @@ def test_ctrl_c_in_a_real_process(here: Path) -> None:
     source = "data.sources=[{kind: pydoc, packages: [slowly]}, {kind: csv, path: faq.csv}]"
     paths = os.pathsep.join([str(here), os.environ.get("PYTHONPATH", "")])
     process = subprocess.Popen(
-        [sys.executable, "-m", "luthier", "run", "--quiet", "--dry-run", "--set", source],
+        [sys.executable, "-m", "luthier", "run", "--quiet", "--set", source],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": paths},
         # whoever starts the tests in the background lets them inherit a deaf ear

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from luthier import config, pipeline
 from luthier.cli.main import main
+from luthier.core.progress import Quiet
 from luthier.core.records import Example, read_table, write_table
+from luthier.core.store import Artifact
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "data"
 PROJECT = """
@@ -54,6 +57,12 @@ def split(*sets: str) -> Path:
     return Path(json.loads(done.stdout)["path"]) / "examples.parquet"
 
 
+def planned(*sets: str) -> dict[str, Artifact]:
+    """A run up to the training plan, which must succeed."""
+    project = config.load(Path("luthier.yaml"), sets)
+    return pipeline.run(project, Path(), Quiet(), until="plan").artifacts
+
+
 def plant(rows: Path) -> tuple[Example, Example]:
     """Put a copy of a test row among the training rows, behind the split's back."""
     examples = read_table(rows, Example)
@@ -67,7 +76,6 @@ def plant(rows: Path) -> tuple[Example, Example]:
     "command",
     [
         ("run",),
-        ("run", "--dry-run"),
         ("run", "--set", "evaluate={max_items: 2}"),
         ("data", "profile"),
         ("tune", "--set", "tune={}"),
@@ -90,9 +98,7 @@ def test_a_copy_planted_after_the_split_ends_every_command_that_trains_or_judges
 
 def test_nothing_planted_is_nothing_found(project: Path) -> None:
     split()
-    done = luthier("run", "--dry-run", "--json")
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["stages"]["leakage"]["summary"]["leakage"]["leaks"] is False
+    assert planned()["leakage"].summary["leakage"]["leaks"] is False
 
 
 def test_a_test_question_in_the_retrieval_corpus(project: Path) -> None:
@@ -100,20 +106,17 @@ def test_a_test_question_in_the_retrieval_corpus(project: Path) -> None:
     page = f"Our exam asks: {test.question} Few people know."
     (project / "exam.txt").write_text(f"{page}\n")
     source = "data.sources=[{kind: csv, path: faq.csv}, {kind: text, paths: [exam.txt]}]"
-    done = luthier("run", "--dry-run", "--set", source, "--set", "rag={}")
+    done = luthier("run", "--set", source, "--set", "rag={}")
     assert done.exit_code == 4, done.output
     said = " ".join(done.stderr.split())
     assert f"'{test.question}' ({test.origin}): in the corpus, exam.txt:1" in said
-    alone = luthier("run", "--dry-run", "--set", source)  # no retrieval: nobody searches the page
-    assert alone.exit_code == 0, alone.output
+    planned(source)  # no retrieval: nobody searches the page
 
 
 def test_without_a_test_side_there_is_nothing_to_hold_against(project: Path) -> None:
-    none = ("--set", "data.split={test: 0, validation: 0.1}")
-    done = luthier("run", "--dry-run", "--json", *none)
-    assert done.exit_code == 0, done.output
-    assert "leakage" not in json.loads(done.stdout)["stages"]
-    asked = luthier("run", "--dry-run", *none, "--set", "evaluate={}")
+    none = "data.split={test: 0, validation: 0.1}"
+    assert "leakage" not in planned(none)
+    asked = luthier("run", "--set", none, "--set", "evaluate={}")
     assert asked.exit_code == 3
     assert "no row fell on the test side" in asked.stderr
 
@@ -152,10 +155,10 @@ def test_the_two_test_texts_in_the_training_set_of_clinc150_end_the_run(
     published: list[str],
 ) -> None:
     mended = split(*published)
-    assert luthier("run", "--dry-run", *published).exit_code == 0
+    planned(*published[1::2])
     shutil.rmtree(*Path(".luthier/artifacts").glob("leakage-*"))
     as_published(mended)
-    done = luthier("run", "--dry-run", *published)
+    done = luthier("run", *published)
     assert done.exit_code == 4, done.output
     said = " ".join(done.stderr.split())
     file = "data/data_full.json"

@@ -129,3 +129,28 @@ def test_rows_that_repeat_in_other_groups_are_refused_before_the_split(
     prepared = run(tmp_path, "tune=null", "evaluate.routes=[base]", "serve.route=base")
     assert prepared.artifacts["prepare"].summary["refused"] == 40  # the twins, before the split
     assert prepared.artifacts["leakage"].summary["leakage"]["leaks"] is False
+
+
+def everything_in(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("sets", "remade"),
+    [
+        ((), set()),
+        (("serve.port=9001",), set()),
+        (("tune.lr=6e-3",), {"tune", "compare", "bundle", "report"}),
+        (("seed=11",), {*STAGES} - {"collect", "index"}),
+    ],
+)
+def test_looking_ahead_names_what_a_run_would_make(
+    folder: Path, sets: tuple[str, ...], remade: set[str]
+) -> None:
+    before = everything_in(folder)
+    found = pipeline.look(config.load(folder / "luthier.yaml", sets), folder)
+    assert everything_in(folder) == before
+    assert tuple(step.artifact.stage for step in found.steps) == STAGES
+    assert {s.artifact.stage for s in found.steps if not s.artifact.finished} == remade
+    assert not any(step.problem for step in found.steps)
+    assert found.plan["device"] == "cpu"

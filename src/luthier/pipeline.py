@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from luthier.config import Project
-from luthier.core.progress import Progress
-from luthier.core.store import Artifact
+from luthier.core.errors import LuthierError
+from luthier.core.progress import Progress, Quiet
+from luthier.core.store import Artifact, referred
 from luthier.stages import answers, classify, data, model, search
-from luthier.stages.work import Work
+from luthier.stages.work import NotMadeError, Work
 
 Stop = Literal[
     "collect", "clean", "annotate", "split", "synthesize", "augment", "balance", "profile",
@@ -37,6 +38,8 @@ STAGES = (
     ("bundle", answers.bundle),
     ("report", answers.report),
 )
+
+_ARTIFACTS = {"split": "prepare", "plan": "model"}  # of stages that are called otherwise
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,3 +95,85 @@ def run(project: Project, base: Path, progress: Progress, *, until: Stop = "repo
         data.readiness(work)
     plan = dataclasses.asdict(work.plan) if work.planned else {}
     return RunResult(dict(work.made), plan, round(time.monotonic() - work.started, 2))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """What a run would do at one stage.
+
+    Attributes:
+        artifact: What is there, or would be made.
+        why: Why the artifact's name is not known yet, "" if it is.
+        problem: What stands in the way; None if nothing does.
+    """
+
+    artifact: Artifact
+    why: str = ""
+    problem: LuthierError | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a run would do.
+
+    Attributes:
+        steps: Those that the project asks for, in their order.
+        plan: The training plan (see ``setup.plan.Plan``); empty if there is none.
+    """
+
+    steps: tuple[Step, ...]
+    plan: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs."""
+        stages = {
+            s.artifact.stage: {
+                "state": "missing" if s.problem else "made" if s.artifact.finished else "to do",
+                "artifact": None if s.why or s.problem else s.artifact.name,
+                "wall_s": s.artifact.wall_s if s.artifact.finished else None,
+                "why": str(s.problem) if s.problem else s.why,
+            }
+            for s in self.steps
+        }
+        return {"stages": stages, "plan": self.plan}
+
+
+def look(project: Project, base: Path, *, until: Stop = "report") -> Outlook:
+    """What ``run`` would do: which stages are made, which are to do, and what stands in the way.
+
+    Nothing is written; of a model on the hub no more than ``config.json`` is read.
+
+    Args:
+        project: The settings.
+        base: Folder of the project file.
+        until: The last stage.
+    """
+    work, steps = Work(project, base, Quiet(), dry=True), list[Step]()
+    unknown: dict[str, str] = {}  # artifacts whose names are not known, and why
+    for name, stage in STAGES:
+        before = set(work.made)
+        why, problem = "", None
+        try:
+            stage(work)
+        except NotMadeError as error:
+            why = str(error)
+        except LuthierError as error:
+            problem = error
+        for made in [made for key, made in work.made.items() if key not in before]:
+            follows = next((unknown[n] for n in referred(made.inputs) if n in unknown), "")
+            steps.append(Step(made, follows))
+            if follows:
+                unknown[made.name] = follows
+        if why or problem:
+            made = work.made[_ARTIFACTS.get(name, name)] = _unknown(_ARTIFACTS.get(name, name))
+            steps.append(Step(made, why, problem))
+            unknown[made.name] = why or f"settled once '{made.stage}' can be made"
+        if name == until:
+            break
+    plan = dataclasses.asdict(work.plan) if work.planned else {}
+    return Outlook(tuple(steps), plan)
+
+
+def _unknown(stage: str) -> Artifact:
+    """An artifact of which nothing is known: no other has its name."""
+    return Artifact(stage, "unknown", Path(), {}, {}, 0.0, reused=False, finished=False)

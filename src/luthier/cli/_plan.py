@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,31 +19,6 @@ ITEMS = {
     "best": "the best weights so far",
     "snapshot": "the copy a checkpoint is written from, when gradients are gone",
 }
-
-
-def dry_run(path: Path, sets: tuple[str, ...], *, as_json: bool) -> None:
-    """Plan the tuning of a project and print it; nothing is made, and no weights are read.
-
-    Args:
-        path: The project file.
-        sets: ``key.path=value`` overrides.
-        as_json: JSON on standard output instead of the screen.
-
-    Raises:
-        LuthierError: The settings are wrong, there is no such model, or it does not fit.
-    """
-    import dataclasses
-
-    from luthier import config
-    from luthier.models.inspect import config_of
-    from luthier.stages.model import plan
-
-    project = config.load(path, sets)
-    found = dataclasses.asdict(plan(project, config_of(project.model, path.parent)))
-    if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        show(found, Console())
 
 
 def show(plan: Mapping[str, Any], console: Console) -> None:

@@ -20,7 +20,7 @@ EXAMPLE = "python-docs"
     type=click.Path(file_okay=False, path_type=Path),
     help="Where the example is copied to; an existing copy is used as it is.",
 )
-@click.option("--dry-run", is_flag=True, help="Prepare the data, show the training plan, and stop.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be made.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def command(sets: tuple[str, ...], folder: Path, dry_run: bool, as_json: bool, quiet: bool) -> None:

@@ -11,7 +11,7 @@ import click
 @click.command()
 @click.argument("project", default="luthier.yaml", type=click.Path(path_type=Path))
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a setting.")
-@click.option("--dry-run", is_flag=True, help="Prepare the data, show the training plan, and stop.")
+@click.option("--dry-run", is_flag=True, help="Show what would be made, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def command(
@@ -33,13 +33,18 @@ def run_project(
     Args:
         path: The project file; relative paths in it start from its folder.
         sets: ``key.path=value`` overrides.
-        dry_run: Stop at the plan: data is prepared, so that leaks are found, and nothing trained.
+        dry_run: Only show what would be made.
         as_json: JSON on standard output instead of the screen.
         quiet: No progress bars on standard error.
 
     Raises:
         LuthierError: Any stage failed.
     """
+    if dry_run:
+        from luthier.cli import _outlook
+
+        _outlook.dry_run(path, sets, "report", as_json=as_json)
+        return
     from rich.console import Console
 
     from luthier import config
@@ -49,12 +54,10 @@ def run_project(
     progress: Progress = Quiet() if quiet else Terminal()
     from luthier import pipeline  # after the settings are known to be right: it is slow
 
-    result = pipeline.run(project, path.parent, progress, until="plan" if dry_run else "report")
+    result = pipeline.run(project, path.parent, progress)
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2, ensure_ascii=False))
         return
-    from luthier.cli import _plan, _screen
+    from luthier.cli import _screen
 
     _screen.show(result, Console(), path)
-    if dry_run and result.plan:
-        _plan.show(result.plan, Console())

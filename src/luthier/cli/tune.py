@@ -22,7 +22,7 @@ STAGES = ("classify", "tune")
     help="Instead, run each optimizer on this task and show which does best. KINDS: adamw,muon,... "
     "(default: all).",
 )
-@click.option("--dry-run", is_flag=True, help="Show the training plan, and make nothing at all.")
+@click.option("--dry-run", is_flag=True, help="Show what would be made, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
 def command(
@@ -39,9 +39,9 @@ def command(
     not made yet; `luthier run` goes on from here.
     """
     if dry_run:
-        from luthier.cli import _plan
+        from luthier.cli import _outlook
 
-        _plan.dry_run(project, sets, as_json=as_json)
+        _outlook.dry_run(project, sets, "tune", as_json=as_json)
         return
     tune_project(project, sets, kinds, as_json=as_json, quiet=quiet)
 

@@ -45,6 +45,8 @@ class Artifact:
         inputs: Names to digests (other artifacts) or identities (Specs, sources).
         wall_s: Seconds it took to make.
         reused: True if this call found it finished.
+        finished: False if it is not made yet: only ``look`` returns such, whose folder is not
+            there and whose summary is empty.
     """
 
     stage: str
@@ -54,6 +56,7 @@ class Artifact:
     inputs: dict[str, Any]
     wall_s: float
     reused: bool
+    finished: bool = True
 
     @property
     def name(self) -> str:
@@ -96,8 +99,7 @@ class Store:
             StoreError: Another process holds the lock of this artifact.
             ResourceError: The disk is full.
         """
-        named = {name: _input_identity(value) for name, value in inputs.items()}
-        digest = digest_of({"stage": stage, "version": version, "inputs": named})
+        named, digest = _named(stage, version, inputs)
         name = f"{stage}-{digest[:16]}"
         final = self.root / "artifacts" / name
         if (final / MANIFEST).is_file():
@@ -130,6 +132,20 @@ class Store:
                     shutil.rmtree(draft, ignore_errors=True)
                 raise
         return self.open(name)
+
+    def look(self, stage: str, version: int, inputs: Mapping[str, Any]) -> Artifact:
+        """The artifact that ``make`` would return, finished or not; nothing is written.
+
+        Args:
+            stage: Stage name.
+            version: The stage's version.
+            inputs: As for ``make``; artifacts among them need not be finished.
+        """
+        named, digest = _named(stage, version, inputs)
+        final = self.root / "artifacts" / f"{stage}-{digest[:16]}"
+        if (final / MANIFEST).is_file():
+            return dataclasses.replace(self.open(final.name), reused=True)
+        return Artifact(stage, digest, final, {}, named, 0.0, reused=False, finished=False)
 
     def open(self, name: str) -> Artifact:
         """Open a finished artifact by its folder name or an unambiguous beginning of it.
@@ -273,6 +289,12 @@ def referred(value: Any) -> list[str]:
     if isinstance(value, list):
         return [name for inner in value for name in referred(inner)]
     return []
+
+
+def _named(stage: str, version: int, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """What names the inputs, and the digest of them all."""
+    named = {name: _input_identity(value) for name, value in inputs.items()}
+    return named, digest_of({"stage": stage, "version": version, "inputs": named})
 
 
 def _input_identity(value: Any) -> Any:

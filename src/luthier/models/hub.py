@@ -60,6 +60,17 @@ def fetch(name: str, revision: str | None, *, pickles: bool = False) -> Path:
     return folder
 
 
+def cached(name: str, revision: str | None) -> Path | None:
+    """The folder of a hub model whose weights are in the cache, or None; no network is asked."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except (OSError, ValueError):  # not there, or no name of a model
+        return None
+    return folder if any(folder.glob("*.safetensors")) else None
+
+
 def commit(folder: Path) -> str | None:
     """The commit that a folder of the hub's cache holds; None for any other folder."""
     known = folder.parent.name == "snapshots" and _COMMIT.fullmatch(folder.name)

@@ -105,7 +105,7 @@ def bundle(work: Work) -> None:
         "few_shot": project.evaluate.few_shot if project.evaluate else 0,
         **({"encoder": work.encoder.digest} if labels else {}),
     }
-    work.store.keep(LATEST, work.make("bundle", BUNDLE_VERSION, inputs, fill))
+    work.keep(LATEST, work.make("bundle", BUNDLE_VERSION, inputs, fill))
 
 
 def report(work: Work) -> None:
@@ -121,7 +121,7 @@ def report(work: Work) -> None:
         return render(from_artifacts(work.project.name, made, plan), folder / "report.html")
 
     inputs = {**made, "name": work.project.name, "plan": plan["precision"]}
-    work.store.keep("report", work.make("report", REPORT_VERSION, inputs, fill))
+    work.keep("report", work.make("report", REPORT_VERSION, inputs, fill))
 
 
 def best_route(work: Work) -> Route:
@@ -130,7 +130,7 @@ def best_route(work: Work) -> Route:
     if wanted != "best":
         return wanted
     if "compare" in work.made:
-        best: Route = work.made["compare"].summary["ranking"]["overall"][0]
+        best: Route = work.finished(work.made["compare"]).summary["ranking"]["overall"][0]
         return best
     if "classify" in work.made and "tune" not in work.made:
         return "classifier"

@@ -346,14 +346,15 @@ def readiness(work: Work) -> None:
         "encoder": work.encoder_digest(),
         "seed": seed,
     }
-    work.store.keep("readiness", work.make("readiness", READINESS_VERSION, inputs, fill))
+    work.keep("readiness", work.make("readiness", READINESS_VERSION, inputs, fill))
 
 
 def leakage(work: Work) -> None:
     """Fail if a training row, a test item and the corpus share what they must not."""
-    locked = work.made["prepare"].summary["sides"]["test"]
-    if work.project.evaluate is None and not any(locked.values()):
-        return  # nothing is locked, and nobody asks for a comparison
+    if work.project.evaluate is None:
+        locked = work.finished(work.made["prepare"]).summary["sides"]["test"]
+        if not any(locked.values()):
+            return  # nothing is locked, and nobody asks for a comparison
     from luthier.evaluate.leakage import LEAKAGE_VERSION, require_clean
 
     rows, corpus = work.rows, work.texts if work.project.rag is not None else None

@@ -12,6 +12,7 @@ from luthier.core.errors import ConfigError
 from luthier.core.records import Side
 from luthier.data import prepare as data
 from luthier.models.folder import facts, folder_digest, read_config
+from luthier.models.inspect import config_of
 from luthier.setup.plan import Plan, Workload, inspect_machine, make_plan
 from luthier.setup.shape import shape_of
 from luthier.stages.search import chosen
@@ -29,17 +30,20 @@ def model(work: Work) -> None:
     from luthier.models import load
 
     spec = work.project.model
+    if work.dry:  # from its settings alone: it may not be there yet
+        work.plan = plan(work.project, config_of(spec, work.base))
     if spec.name == "scratch":
         _scratch(work)
     else:
-        folder = work.model_folder = load.find(spec, work.base)
+        folder = work.model_folder = work.find_model(spec)
         tuning = work.project.tune
         chats = tuning is None or not isinstance(tuning.objective, supervised.KINDS)
         look = load.fit_for_chat if chats else facts
         inputs = {"digest": folder_digest(folder), **({} if chats else {"chats": False})}
         work.make("model", load.MODEL_VERSION, inputs, lambda _: look(folder))
-    work.plan = plan(work.project, read_config(work.model_folder))
-    work.progress.say(told(work.plan))
+    if not work.dry:
+        work.plan = plan(work.project, read_config(work.model_folder))
+        work.progress.say(told(work.plan))
 
 
 def plan(project: Project, config: Mapping[str, Any]) -> Plan:

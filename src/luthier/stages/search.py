@@ -53,4 +53,4 @@ def chosen(work: Work) -> TuneSpec | None:
         return base
     from luthier.tune.search import winner
 
-    return winner(work.made["search"].path, base)
+    return winner(work.finished(work.made["search"]).path, base)

@@ -26,11 +26,19 @@ if TYPE_CHECKING:
     from luthier.evaluate.routes import Route
     from luthier.models.encode import Encoder, Vectors
     from luthier.models.generate import Generate
-    from luthier.models.load import Model
+    from luthier.models.load import Model, ModelSpec
     from luthier.setup.plan import Plan, Precision
 
 TEXT_STAGES = ("annotate", "clean", "collect")
 ROW_STAGES = ("balance", "augment", "synthesize", "prepare")
+
+
+class NotMadeError(Exception):
+    """What a stage must read to know its inputs is not there yet; only where nothing is made.
+
+    Args:
+        what: What is to come before.
+    """
 
 
 class Work:
@@ -40,6 +48,7 @@ class Work:
         project: The settings.
         base: Folder of the project file.
         progress: Shows bars and lines.
+        dry: Make nothing: artifacts are those that are there, and the names of all others.
 
     Attributes:
         store: Where artifacts lie.
@@ -47,10 +56,12 @@ class Work:
         model_folder: The model the project starts from, once it is found or made.
     """
 
-    def __init__(self, project: Project, base: Path, progress: Progress) -> None:
+    def __init__(
+        self, project: Project, base: Path, progress: Progress, *, dry: bool = False
+    ) -> None:
         if project.model.offline:
             go_offline()  # before anything imports Hugging Face's libraries
-        self.project, self.base, self.progress = project, base, progress
+        self.project, self.base, self.progress, self.dry = project, base, progress, dry
         self.store = Store(config.store_root(project, base))
         self.made: dict[str, Artifact] = {}
         self.model_folder = Path()
@@ -67,8 +78,44 @@ class Work:
         **options: Any,
     ) -> Artifact:
         """Make one stage's artifact, or find it made; see ``core.store.Store.make``."""
-        self.made[stage] = self.store.make(stage, version, inputs, fill, **options)
+        self.made[stage] = (
+            self.store.look(stage, version, inputs)
+            if self.dry
+            else self.store.make(stage, version, inputs, fill, **options)
+        )
         return self.made[stage]
+
+    def keep(self, name: str, artifact: Artifact) -> None:
+        """Keep an artifact, and what it was made from, under a name; see ``core.store``."""
+        if not self.dry:
+            self.store.keep(name, artifact)
+
+    def finished(self, artifact: Artifact) -> Artifact:
+        """An artifact that is about to be read.
+
+        Raises:
+            NotMadeError: It is not made yet.
+        """
+        if not artifact.finished:
+            raise NotMadeError(f"settled once '{artifact.stage}' is made")
+        return artifact
+
+    def find_model(self, spec: ModelSpec) -> Path:
+        """The folder of a model; see ``models.load.find``.
+
+        Raises:
+            NotMadeError: It would have to be downloaded, and nothing is to be made.
+        """
+        from luthier.models.hub import cached
+        from luthier.models.inspect import local_path
+        from luthier.models.load import find
+
+        if self.dry and local_path(spec.name, self.base) is None:
+            if folder := cached(spec.name, spec.revision):
+                return folder
+            if not spec.offline:
+                raise NotMadeError(f"'{spec.name}' is downloaded from the hub first")
+        return find(spec, self.base)
 
     @property
     def texts(self) -> Artifact:
@@ -82,11 +129,11 @@ class Work:
 
     def documents(self) -> list[Document]:
         """The documents."""
-        return data.read_documents(self.texts.path)
+        return data.read_documents(self.finished(self.texts).path)
 
     def examples(self, side: Side) -> list[Example]:
         """The examples of one side, as split: nothing made from other rows is among them."""
-        return data.read_examples(self.made["prepare"].path, side)
+        return data.read_examples(self.finished(self.made["prepare"]).path, side)
 
     def items(self) -> list[Example]:
         """The locked test items that routes are compared on; all there are without a comparison."""
@@ -96,6 +143,8 @@ class Work:
     @property
     def plan(self) -> Plan:
         """The training plan; the model stage makes it."""
+        if self._plan is None and self.dry:
+            raise NotMadeError("there is no plan for this machine")
         if self._plan is None:
             raise AssertionError("the model stage makes the plan")
         return self._plan
@@ -178,7 +227,7 @@ class Work:
         return LocalModel(self._load_answering(folder, device))
 
     def _writer_folder(self) -> Path:
-        from luthier.models.load import ModelSpec, find
+        from luthier.models.load import ModelSpec
 
         spec = self.project.data.writer
         named = spec.model if isinstance(spec, LocalWriter) else None
@@ -189,7 +238,7 @@ class Work:
                 where="data.writer",
                 mend="Name another: `writer: {kind: local, model: starter}`.",
             )
-        return find(model, self.base)
+        return self.find_model(model)
 
     def precision(self, device: str) -> Precision:
         """The precision in which the project's model answers."""
@@ -238,5 +287,7 @@ class Work:
         if route == "classifier":
             return open_labels(folder, self.encoder)
         if gives_labels(folder):
-            return open_tuned(folder, device=device)
+            held = self.project.model.quantisation
+            precision = self.precision(device)
+            return open_tuned(folder, device=device, precision=precision, quantisation=held)
         return LocalModel(self._load_answering(folder, device))
