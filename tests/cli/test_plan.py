@@ -67,6 +67,7 @@ def test_the_screen_says_what_how_much_and_why(project: Path) -> None:
     show(json.loads(told)["plan"], Console(file=out))
     text = out.getvalue()
     assert "tokens at once" in text
+    assert "setup.processes lets more share the rows" in text
     assert "for 8,192 tokens per optimizer step" in text
     assert "float32 copies of what is trained" in text
     assert "at most" in text

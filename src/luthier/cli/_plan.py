@@ -65,8 +65,8 @@ def _rows(plan: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             "activation_checkpointing",
         ),
     ]
-    if plan["processes"] > 1:
-        rows.append(("processes", f"{plan['processes']} ({plan['parallel']})", "processes"))
+    shared = f" ({plan['parallel']})" if plan["processes"] > 1 else ""
+    rows.insert(2, ("processes", f"{plan['processes']}{shared}", "processes"))
     if plan["quantisation"] != "none":
         rows.append(("frozen weights", plan["quantisation"], "quantisation"))
     return rows
