@@ -41,8 +41,9 @@ def tools_of(value: Any) -> str:
         place = f"tools[{number}]"
         if not isinstance(tool, dict) or tool.get("type") != "function":
             raise Refusal(400, "only tools of type function are offered", param=place)
-        function = tool.get("function")
-        name = function.get("name") if isinstance(function, dict) else None
+        told = tool.get("function")
+        function = told if isinstance(told, dict) else {}
+        name = function.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             what = "a function has a name of up to 64 letters, digits, _, . and -"
             raise Refusal(400, what, param=f"{place}.function.name")
