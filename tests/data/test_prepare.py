@@ -172,12 +172,18 @@ def test_the_same_source_twice(faq: Path) -> None:
 
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_text('{"text": "Just one text."}\n')
-    spec = _spec({"kind": "jsonl", "path": "d.jsonl"}, questions=None)
+    spec = _spec({"kind": "jsonl", "path": "d.jsonl"})
     with pytest.raises(DataError, match="no example is left"):
         _both(spec, tmp_path)
     (tmp_path / "faq.csv").write_text("question,answer\n")
     with pytest.raises(DataError, match="no usable row"):
         _both(_spec(CSV), tmp_path, "again")
+
+
+def test_texts_alone_are_enough_if_no_questions_are_wanted(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text('{"text": "Just one text."}\n')
+    _, prepared, *_ = _both(_spec({"kind": "jsonl", "path": "d.jsonl"}, questions=None), tmp_path)
+    assert prepared["examples"] == 0
 
 
 def test_source_digests(faq: Path) -> None:

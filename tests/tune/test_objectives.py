@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings, strategies as st
 from tiny_models import examples, tiny
 
 from luthier import config
 from luthier.core.ledger import Ledger
+from luthier.core.progress import Quiet
 from luthier.core.records import Document
-from luthier.tune.objectives import Instruction, Pretrain, language_rows
-from luthier.tune.tune import TuneSpec
+from luthier.setup.plan import Plan
+from luthier.tune.objectives import Instruction, Pretrain, divide, language_rows, text_rows
+from luthier.tune.tune import TuneSpec, tune
 
 DOCUMENTS = [
     Document(f"d{i}", "wrap", "the text is wrapped at the width " * 5, f"w.py:{i}", "text", "g")
@@ -66,3 +69,26 @@ def test_a_bare_word_stands_for_a_kind(tmp_path: Path) -> None:
     assert project.tune is not None
     assert project.tune.objective == Pretrain(copy_drills=0.1)
     assert project.tune.method.kind == "lora"
+
+
+@settings(deadline=None)
+@given(st.integers(0, 40), st.floats(0, 0.99), st.integers(0, 9))
+def test_documents_are_learned_or_measured_never_both(count: int, share: float, seed: int) -> None:
+    learned, watched = divide(DOCUMENTS[:count], share, seed)
+    assert sorted(d.id for d in [*learned, *watched]) == sorted(d.id for d in DOCUMENTS[:count])
+    assert bool(watched) == (share > 0 and count > 1)
+    assert learned or not count
+
+
+def test_what_is_measured_is_whole_whatever_share_is_learned() -> None:
+    spec = TuneSpec(objective=Pretrain(plain_texts=0.1, copy_drills=0.4), max_length=64)
+    found = text_rows(DOCUMENTS[:4], tiny(), spec)
+    assert set(found.origins) == {d.origin for d in DOCUMENTS[:4]}
+    assert found.size == found.lengths.sum() - len(found)
+
+
+def test_texts_alone_are_learned_and_some_are_measured(tmp_path: Path) -> None:
+    spec = TuneSpec(objective=Pretrain(held_out=0.1), max_length=64, epochs=1, report_to=())
+    plan = Plan("cpu", "float32", 1, 256, 1, 0, 0, "this")
+    told = tune(tiny(), [], [], DOCUMENTS, spec, plan, tmp_path, Quiet())
+    assert told["validation_loss_before"] > told["validation_loss"] > 0

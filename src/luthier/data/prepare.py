@@ -153,6 +153,15 @@ def prepare(
         task.advance()
     rows_in = gathered.rows_in + considered
     _write_books(told, ledger, folder, rows_in=rows_in, limit=spec.max_refused)
+    texts_alone = spec.questions is None and told.documents
+    if not told.sides.total() and not texts_alone:
+        raise DataError(
+            "no example is left to learn from",
+            where="data",
+            mend="Add a source of questions and answers, fill its column of answers or labels, or "
+            "let `questions` make some. To learn texts alone: `data.questions: null` and "
+            "`tune.objective: pretrain`.",
+        )
     return {
         "examples": told.sides.total(),
         "groups": len(told.groups),
@@ -190,13 +199,6 @@ def _write_books(
     """Hold the ledger against the rows, and write it with the sides and the profile."""
     rows_out = told.sides.total()
     ledger.check(rows_in=rows_in, rows_out=rows_out, limit=limit, stage="prepare")
-    if not rows_out:
-        raise DataError(
-            "no example is left to learn from",
-            where="data",
-            mend="Add a source of questions and answers, fill its column of answers or labels, or "
-            "let `questions` make some.",
-        )
     write_sides(told.groups, folder / "sides.json")
     ledger.write(folder)
     profile = json.dumps(told.told(ledger), indent=2, ensure_ascii=False)

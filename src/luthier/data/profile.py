@@ -41,6 +41,11 @@ class Profile:
         }
         self._samples: list[tuple[int, int, dict[str, str]]] = []  # a heap, the last hash on top
 
+    @property
+    def documents(self) -> int:
+        """How many there were."""
+        return self._kinds.total()
+
     def add_document(self, document: Document) -> None:
         """Count one document."""
         self._kinds[document.kind] += 1
@@ -86,7 +91,7 @@ class Profile:
         documents, examples = self._document_sizes, self._example_sizes
         return {
             "documents": {
-                "count": self._kinds.total(),
+                "count": self.documents,
                 "kinds": _counts(self._kinds),
                 "packages": _counts(self._packages),
                 "parts": _counts(self._parts, limit=15),

@@ -238,13 +238,11 @@ def copy_drills(tokens: int, vocabulary: Sequence[int], end: int, *, seed: int) 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:
     """Several lots of rows as one."""
-    starts = [np.zeros(1, dtype=np.int64)]
-    for part in parts:
-        starts.append(part.starts[1:] + starts[-1][-1])
+    lengths = np.concatenate([p.lengths for p in parts])
     return Rows(
         np.concatenate([p.ids for p in parts]),
         np.concatenate([p.mask for p in parts]),
-        np.concatenate(starts),
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)]),
         sum(p.learned_bytes for p in parts),
         tuple(o for p in parts for o in p.origins),
         _weights(parts),

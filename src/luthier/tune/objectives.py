@@ -41,6 +41,9 @@ class Pretrain(Spec):
     """Tag."""
     plain_texts: float = Field(1.0, ge=0, le=1)
     """Share of the documents learned as plain text."""
+    held_out: float = Field(0.05, ge=0, lt=1)
+    """Share of the documents, one at least, that is not learned but measured, where no rows are on
+    the validation side."""
     copy_drills: float = Field(0.0, ge=0, lt=0.5)
     """Share of the tokens that are random spans to be copied: small models learn early to find and
     repeat what stands in their context."""
@@ -99,10 +102,51 @@ def language_rows(
     return NextToken(found, length, pad_id, made, objective.label_smoothing)
 
 
+def text_rows(documents: Sequence[Document], model: Model, spec: TuneSpec) -> NextToken:
+    """Token rows of documents to measure on: all of them, and nothing else.
+
+    Args:
+        documents: Plain texts.
+        model: Its renderer makes the tokens.
+        spec: Lengths.
+    """
+    from luthier.tune import _rows as rows
+    from luthier.tune._lm import NextToken
+
+    length = min(spec.max_length, model.context_length)
+    found = rows.from_documents(documents, model.renderer, max_length=length)
+    return NextToken(found, length, int(model.tokenizer.pad_token_id or 0), len(found))
+
+
+def divide(
+    documents: Sequence[Document], share: float, seed: int
+) -> tuple[list[Document], list[Document]]:
+    """Documents to learn, and those to measure on; their names and the seed decide.
+
+    Args:
+        documents: All there are; of a single one nothing is held out.
+        share: To measure on, 0 to 1; one document at least unless it is 0.
+        seed: Of the draw.
+    """
+    drawn = sorted(documents, key=lambda d: _draw(d.id, seed + 1))
+    wanted = sum(_chosen(d.id, share, seed + 1) for d in documents)
+    least, most = min(bool(share), len(drawn) - 1), len(drawn) - 1
+    held = {d.id for d in drawn[: min(max(wanted, least), most)]} if drawn else set()
+    return (
+        [d for d in documents if d.id not in held],
+        [d for d in documents if d.id in held],
+    )
+
+
 def _chosen(name: str, share: float, seed: int) -> bool:
     """Whether a document is among the share that is learned as plain text."""
+    return _draw(name, seed) < share
+
+
+def _draw(name: str, seed: int) -> float:
+    """A number from 0 to 1 for a name."""
     digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64 < share
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def _drills(tokens: int, share: float, model: Model, seed: int) -> Rows:

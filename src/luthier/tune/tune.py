@@ -26,7 +26,9 @@ from luthier.tune.objectives import (
     ObjectiveSpec,
     Pretrain,
     Truncation,
+    divide,
     language_rows,
+    text_rows,
 )
 from luthier.tune.regression import Regression
 from luthier.tune.token_classification import TokenClassification
@@ -339,8 +341,15 @@ def _rows(
 
     match spec.objective:
         case Instruction() | Pretrain():
-            learned: Objective = language_rows(train, documents, model, spec, ledger)
-            held_out: Objective = language_rows(validation, (), model, spec, ledger)
+            learned: Objective
+            held_out: Objective
+            if isinstance(spec.objective, Pretrain) and not validation:
+                documents, watched = divide(documents, spec.objective.held_out, spec.seed)
+                learned = language_rows(train, documents, model, spec, ledger)
+                held_out = text_rows(watched, model, spec)
+            else:
+                learned = language_rows(train, documents, model, spec, ledger)
+                held_out = language_rows(validation, (), model, spec, ledger)
         case Classification() | MultiLabel() | TokenClassification() | Regression():
             learned, held_out = (
                 supervised.build(spec.objective, side, model, spec, losses, ledger)
