@@ -189,7 +189,7 @@ JUNK = bytes(range(256)) * 9
 KOI8 = "question,answer\nПочему,Потому.\n".encode("koi8-r")
 LATIN = "Käse, Brot und sonst nicht viel, aber jeden Tag.".encode("latin-1")
 OTHER = b"question,answer\nq\n"
-GZ = gzip.compress(b'{"question": "q", "answer": "a"}\n' * 99)[:-12]
+GZ = gzip.compress(b'{"question": "q", "answer": "a"}\n' * 99, mtime=0)[:-12]
 ZST = zstandard.compress(b'{"question": "q", "answer": "a"}\n' * 99)[:-5]
 
 FAULTS: list[tuple[str, str, bytes | None, str]] = [
