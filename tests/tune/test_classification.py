@@ -12,7 +12,7 @@ from luthier.tune.classification import Classification, labels, terms
 
 def test_labels_are_those_of_the_training_rows() -> None:
     assert labels(made.single(9)) == ("a", "b", "c")
-    with pytest.raises(DataError, match="0 labels"):
+    with pytest.raises(DataError, match="have no label"):
         labels([made.row(0, "x", "")])
 
 

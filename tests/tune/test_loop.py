@@ -159,10 +159,10 @@ def test_a_loss_that_is_not_a_number_names_the_step(
 ) -> None:
     real, calls = _lm.summed_nll, 0
 
-    def ruined(*args: Any) -> torch.Tensor:
+    def ruined(*args: Any, **options: Any) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        total = real(*args)
+        total = real(*args, **options)
         return total * math.nan if calls > step else total
 
     monkeypatch.setattr(_lm, "summed_nll", ruined)
@@ -249,9 +249,9 @@ def ruin(monkeypatch: pytest.MonkeyPatch, ruined: Callable[[int], float]) -> lis
     """Multiply the loss of the n-th call by what ``ruined(n)`` says; returns the calls made."""
     real, calls = _lm.summed_nll, [0]
 
-    def loss(*args: Any) -> torch.Tensor:
+    def loss(*args: Any, **options: Any) -> torch.Tensor:
         calls[0] += 1
-        return real(*args) * ruined(calls[0])
+        return real(*args, **options) * ruined(calls[0])
 
     monkeypatch.setattr(_lm, "summed_nll", loss)
     return calls
@@ -332,7 +332,7 @@ def test_another_figure_may_decide_and_the_last_weights_may_be_kept(tmp_path: Pa
 def test_an_observer_is_told_everything(tmp_path: Path) -> None:
     told: list[Any] = []
     observer = _loop.Observer(
-        begun=lambda done: told.append(("begun", done)),
+        begun=lambda done: told.append(("begun", done.step)),
         step=lambda step, figures: told.append((step, set(figures))),
         measured=lambda step, figures: told.append(("measured", step, set(figures))),
         answers=lambda: [{"prompt": "p", "answer": "a"}],

@@ -122,7 +122,7 @@ def test_bad_settings_are_told_before_any_step(tmp_path: Path) -> None:
             made.learn(objective, rows, base, **how)
 
     alike = [made.row(i, "violin", "a") for i in range(20)]
-    refused(DataError, "1 labels", Classification(), alike)
+    refused(DataError, "one label only", Classification(), alike)
     refused(ConfigError, "no training row", Classification(out_of_scope="oos"), made.single())
     weights = FocalLoss(class_weights={"z": 2.0})
     refused(ConfigError, "no training row has the", Classification(loss=weights), made.single())
