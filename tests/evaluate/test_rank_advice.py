@@ -94,3 +94,10 @@ def test_answers_go_before_bits() -> None:
     rows[2]["few_shot"]["verdict"] = "worse"
     clear = recommend(rows, verdicts, "accuracy")["sentence"]
     assert clear.startswith("two: the highest few-shot accuracy, clearly, licence mit")
+
+
+def test_answers_none_of_which_is_right_decide_nothing() -> None:
+    rows = [model("one", 300, few_shot=asked(0.0)), model("two", 100)]
+    rows[1]["few_shot"] = asked(0.0, "cannot tell apart")
+    found = recommend(rows, {"two": "worse"}, "token_f1")
+    assert found["sentence"].startswith("one: the fewest bits per byte")

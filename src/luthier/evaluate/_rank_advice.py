@@ -15,8 +15,8 @@ def recommend(
     """Recommend one of the ranked models.
 
     Of the models that cannot be told apart from the best it is the one whose peak memory is
-    smallest. The best is decided by the answers, if at least two models were asked, else by bits
-    per byte. N-gram models are left out: they can be neither tuned nor asked.
+    smallest. The best is decided by the answers, if at least two models were asked and one of them
+    had any of them right, else by bits per byte. N-gram models are left out: they can be neither tuned nor asked.
 
     Args:
         rows: See ``rank.rank``; the best by bits per byte first.
@@ -32,7 +32,7 @@ def recommend(
     if len(models) == 1:
         return _only(models[0], rows)
     asked = [row for row in models if row.get("few_shot")]
-    if metric and len(asked) >= 2:
+    if metric and len(asked) >= 2 and any(row["few_shot"]["score"]["mean"] > 0 for row in asked):
         return _by_answers(asked, models, metric)
     return _by_bits(models, rows, verdicts)
 
