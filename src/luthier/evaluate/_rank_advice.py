@@ -16,7 +16,8 @@ def recommend(
 
     Of the models that cannot be told apart from the best it is the one whose peak memory is
     smallest. The best is decided by the answers, if at least two models were asked and one of them
-    had any of them right, else by bits per byte. N-gram models are left out: they can be neither tuned nor asked.
+    had any of them right, else by bits per byte. N-gram models are left out: they can be neither
+    tuned nor asked.
 
     Args:
         rows: See ``rank.rank``; the best by bits per byte first.
