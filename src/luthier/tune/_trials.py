@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,13 +102,24 @@ def work(job: Job, task: Task) -> None:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study, goal = open_study(Path(job.folder), job.spec), _goal(job)
-    while (number := done(study) + running(study)) < goal:
-        # two processes that begin at the same moment must not draw the same
-        study.sampler = sampler(job.spec, number + APART * job.worker)
-        trial = study.ask()
+    while True:
+        with _alone(Path(job.folder)):  # else two processes might both begin the last trial
+            if (number := done(study) + running(study)) >= goal:
+                return
+            # two processes that begin at the same moment must not draw the same
+            study.sampler = sampler(job.spec, number + APART * job.worker)
+            trial = study.ask()
         settings = {name: suggest(trial, name, d) for name, d in job.spec.space.items()}
         _run_trial(job, study, trial, settings)
         task.advance(1, best_so_far(study))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While no other process of this search is in here."""
+    with (folder / "asking.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _run_trial(job: Job, study: Any, trial: Any, settings: dict[str, Any]) -> None:
