@@ -43,6 +43,10 @@ class Message:
     weight: float = 1.0
 
 
+EVERYONE = "everyone"
+"""The group that everybody is in, also who is not known."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Document:
     """One collected unit of text, before it is cut into passages.
@@ -55,6 +59,9 @@ class Document:
         kind: ``module``, ``class``, ``function``, ``row``, ``text``.
         group: What must stay on one side of the split together (often the parent document).
         meta: Anything else the source knows, such as ``signature`` or ``parent``.
+        access: Users and groups that may see it, `EVERYONE` among them for all. With none nobody
+            may: what lacks a list is closed, not open.
+        modified_s: When it was last changed, in seconds since 1970; 0 if nobody knows.
     """
 
     id: str
@@ -64,6 +71,8 @@ class Document:
     kind: str
     group: str
     meta: dict[str, str] = dataclasses.field(default_factory=dict)
+    access: tuple[str, ...] = (EVERYONE,)
+    modified_s: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -122,8 +131,17 @@ class Passage:
     """A slice of a document as it is indexed: ``document.text[start:end] == text``.
 
     Attributes:
-        id: ``document_id#start``.
+        id: ``document_id#start``; with ``:end`` behind it where passages overlap from one start.
+        title: Of its document.
+        start: Offset in characters into the document's text.
+        end: Offset behind its last character.
         score: Retrieval score; 0 when not retrieved.
+        kind: Of its document, or of the piece: ``text``, ``table``, ``code``, ``heading``.
+        context: What is shown in the prompt instead of the text, where a small passage is found
+            and a larger one read (its parent, or sentences around it); "" for the text itself.
+        access: As its document's.
+        modified_s: As its document's.
+        meta: As its document's; what filters and rules go by.
     """
 
     id: str
@@ -134,6 +152,16 @@ class Passage:
     start: int
     end: int
     score: float = 0.0
+    kind: str = "text"
+    context: str = ""
+    access: tuple[str, ...] = (EVERYONE,)
+    modified_s: float = 0.0
+    meta: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """What stands in a prompt."""
+        return self.context or self.text
 
 
 Record = TypeVar("Record")

@@ -14,7 +14,7 @@ from luthier.core.records import Document, Example, TableWriter
 from luthier.data.sources._unusable import is_unusable, unusable
 from luthier.data.sources.sources import SourceSpec, read
 
-COLLECT_VERSION = 4
+COLLECT_VERSION = 5
 DOCUMENTS, ROWS = "documents.parquet", "rows.parquet"
 _BATCH = 4096
 
