@@ -119,6 +119,7 @@ def test_without_a_test_side_there_is_nothing_to_hold_against(project: Path) -> 
     asked = luthier("run", "--set", none, "--set", "evaluate={}")
     assert asked.exit_code == 3
     assert "no row fell on the test side" in asked.stderr
+    assert "`evaluate: null`" in asked.stderr, "the way out that the line above takes"
 
 
 # CLINC150 as it is published.

@@ -99,6 +99,18 @@ def test_what_is_missing_is_named_behind_the_rest(project: Path) -> None:
     assert "no such" in told["model"]["why"]
 
 
+def test_an_encoder_cannot_learn_to_answer(project: Path, tiny_encoder: Path) -> None:
+    sets = ("--set", f"model={{name: {tiny_encoder}}}", "--json")
+    dry, done = luthier("tune", "--dry-run", *sets), luthier("tune", "--quiet", *sets)
+    assert dry.exit_code == done.exit_code == 5
+    assert dry.stderr == done.stderr
+    assert "no chat template" in json.loads(dry.stdout)["stages"]["model"]["why"]
+    labels = ("--set", "tune.objective=classification", "--set", "evaluate=null")
+    dry = luthier("tune", "--dry-run", *sets, *labels)
+    assert dry.exit_code == 0, dry.output
+    assert json.loads(dry.stdout)["stages"]["model"]["state"] == "to do"
+
+
 def test_what_does_not_fit_is_said(project: Path) -> None:
     shape = ("hidden_size=65536", "intermediate_size=65536", "num_hidden_layers=500")
     sets = [word for one in shape for word in ("--set", f"model.scratch.{one}")]

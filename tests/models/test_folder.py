@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tiny_models import tiny, write
 
 from luthier.core.errors import ModelError
-from luthier.models.folder import check_folder, facts
+from luthier.models.folder import check_folder, facts, has_template
 from luthier.models.load import load
 
 
@@ -30,6 +31,19 @@ def test_the_digest_of_a_folder_follows_its_contents(llama: Path, folder: Path) 
     assert facts(folder)["digest"] == facts(llama)["digest"]
     (folder / "chat_template.jinja").write_text("another")
     assert facts(folder)["digest"] != facts(llama)["digest"]
+
+
+def test_a_chat_template_is_found_without_loading_the_tokenizer(folder: Path) -> None:
+    assert has_template(folder)
+    template, path = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    text = template.read_text(encoding="utf-8")
+    template.unlink()
+    assert not has_template(folder)
+    told = {**json.loads(path.read_text(encoding="utf-8")), "chat_template": text}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    assert has_template(folder), "where older folders have it"
+    path.write_text("{", encoding="utf-8")
+    assert not has_template(folder)
 
 
 def test_weights_that_lie_there_in_a_second_layout_are_not_counted(folder: Path) -> None:

@@ -57,14 +57,18 @@ def test_reports_of_weights_are_hushed_and_handed_over(tmp_path: Path, shown: li
     assert "LOAD REPORT" in shown[1]
 
 
-def test_a_report_that_explains_an_error_is_told_with_it(tmp_path: Path, shown: list[str]) -> None:
+def test_weights_of_other_shapes_are_named_in_our_own_words(
+    tmp_path: Path, shown: list[str]
+) -> None:
     network = tiny_masked()
     network.save_pretrained(tmp_path)
     masked_vocabulary().save_pretrained(tmp_path)
-    network.config.hidden_size = 64
+    network.config.intermediate_size = 64
     network.config.save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"embeddings\.word_embeddings\.weight"):
+    told = r"6 weights have other shapes .* is 48 and would have to be 64"
+    with pytest.raises(ModelError, match=told) as caught:
         pretrained(tmp_path, "masked", "float32", "none")
+    assert (caught.value.where, "config.json" in caught.value.mend) == (str(tmp_path), True)
     assert shown == []
 
 

@@ -185,7 +185,8 @@ def require_clean(
         raise DataError(
             "no row fell on the test side, so there would be nothing to compare on",
             where="data.split",
-            mend="Collect more rows, or give `data.split.test` a larger share.",
+            mend="Collect more rows, give `data.split.test` a larger share, or set "
+            "`evaluate: null` to compare nothing.",
         )
     sides: tuple[Side, ...] = ("train", "validation")
     train = [e for side in sides for e in read_examples(prepared, side)]

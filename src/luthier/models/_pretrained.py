@@ -30,7 +30,8 @@ def pretrained(
         config: Settings of a head that may be new; weights of another shape are then random too.
 
     Raises:
-        ModelError: The files cannot be loaded, or there is nothing to quantise.
+        ModelError: The files cannot be loaded, their shapes are not those of config.json, or there
+            is nothing to quantise.
         ResourceError: The library that quantises is not installed.
     """
     import torch
@@ -47,16 +48,18 @@ def pretrained(
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                ignore_mismatched_sizes=bool(config),
+                ignore_mismatched_sizes=True,  # refused below, with what is wrong
                 **config,
             )
     except Exception as error:  # safetensors, transformers and torch each raise their own
         told = "\n".join([f"cannot load this model: {error}", *reports])
         raise ModelError(told, where=str(folder)) from error
     network, report = loaded
-    return quantise(network, quantisation), sorted(
-        {*report["missing_keys"], *(str(k[0]) for k in report["mismatched_keys"])}
-    )
+    other = sorted((str(name), *shapes) for name, *shapes in report["mismatched_keys"])
+    body = f"{network.base_model_prefix}."
+    refuse_shapes(folder, [one for one in other if not config or one[0].startswith(body)])
+    lacking = sorted({*report["missing_keys"], *(name for name, *_ in other)})
+    return quantise(network, quantisation), lacking
 
 
 def _auto_class(head: Head) -> Any:
@@ -90,7 +93,28 @@ def refuse_random(folder: Path, lacking: Sequence[str]) -> None:
     """Raise a `ModelError` if weights are lacking."""
     if lacking:
         raise ModelError(
-            f"{len(lacking)} weights are missing or of another shape than config.json says "
-            f"({lacking[0]}): they would be random",
+            f"{len(lacking)} weights are missing ({lacking[0]}): they would be random",
             where=str(folder),
+            mend="Copy or download the model's files again.",
         )
+
+
+def refuse_shapes(folder: Path, other: Sequence[tuple[str, Sequence[int], Sequence[int]]]) -> None:
+    """Raise a `ModelError` if weights have another shape than config.json says.
+
+    Args:
+        folder: The model's.
+        other: Of each such weight the name, the shape it has and the one it is to have.
+    """
+    if other:
+        name, found, wanted = other[0]
+        raise ModelError(
+            f"{len(other)} weights have other shapes than config.json says: {name} is "
+            f"{_shape(found)} and would have to be {_shape(wanted)}",
+            where=str(folder),
+            mend="Put the config.json there that belongs to these weights, or download both again.",
+        )
+
+
+def _shape(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))

@@ -53,6 +53,26 @@ def folder_digest(folder: Path) -> str:
     return digest_of({f.relative_to(folder).as_posix(): digest_file(f) for f in found})
 
 
+def has_template(folder: Path) -> bool:
+    """Whether a model folder holds a chat template; its tokenizer is not loaded."""
+    if (folder / "chat_template.jinja").is_file() or (folder / "chat_templates").is_dir():
+        return True
+    try:
+        told = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and bool(told.get("chat_template"))
+
+
+def no_template(where: object) -> ModelError:
+    """What is said of a model without a chat template."""
+    return ModelError(
+        "this model has no chat template",
+        where=str(where),
+        mend="Choose an instruction-tuned model, or put a chat_template.jinja beside it.",
+    )
+
+
 def facts(folder: Path) -> dict[str, Any]:
     """What a model folder says of itself without loading the weights.
 

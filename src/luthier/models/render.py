@@ -19,6 +19,7 @@ from luthier.core.records import Message
 from luthier.models._calls import CallForm, form_of
 from luthier.models._turns import GrowingRow, Rendered, as_template_takes, json_list
 from luthier.models._words import Words
+from luthier.models.folder import no_template
 
 __all__ = ["DEFAULT_TEMPLATE", "ConversationError", "Rendered", "Renderer"]
 
@@ -88,11 +89,7 @@ class Renderer:
 
     def __init__(self, tokenizer: Any) -> None:
         if not tokenizer.chat_template:
-            raise ModelError(
-                "this model has no chat template",
-                where=str(getattr(tokenizer, "name_or_path", "")),
-                mend="Choose an instruction-tuned model, or put a chat_template.jinja beside it.",
-            )
+            raise no_template(getattr(tokenizer, "name_or_path", ""))
         self.tokenizer = tokenizer
 
     @property

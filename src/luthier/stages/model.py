@@ -11,7 +11,7 @@ from luthier.config import Project
 from luthier.core.errors import ConfigError
 from luthier.core.records import Side
 from luthier.data import prepare as data
-from luthier.models.folder import facts, folder_digest, read_config
+from luthier.models.folder import facts, folder_digest, has_template, no_template, read_config
 from luthier.models.inspect import config_of
 from luthier.setup.plan import Plan, Workload, inspect_machine, make_plan
 from luthier.setup.shape import shape_of
@@ -40,6 +40,8 @@ def model(work: Work) -> None:
         chats = tuning is None or not isinstance(tuning.objective, supervised.KINDS)
         look = load.fit_for_chat if chats else facts
         inputs = {"digest": folder_digest(folder), **({} if chats else {"chats": False})}
+        if work.dry and chats and not has_template(folder):
+            raise no_template(folder)
         work.make("model", load.MODEL_VERSION, inputs, lambda _: look(folder))
     if not work.dry:
         work.plan = plan(work.project, read_config(work.model_folder))
