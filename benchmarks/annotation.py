@@ -40,6 +40,7 @@ from peers.votes import installed, snorkel
 
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
+from luthier.core.statistics import bootstrap_mean
 from luthier.data.annotate.autolabel import classify
 from luthier.data.annotate.calibrate import ece, softmax
 from luthier.data.annotate.functions import (
@@ -52,7 +53,6 @@ from luthier.data.annotate.functions import (
 from luthier.data.annotate.items import Item
 from luthier.data.annotate.label_model import Matrix, fit, majority, vote_balance
 from luthier.data.annotate.query import Strategy, choose
-from luthier.evaluate.statistics import bootstrap_mean
 from luthier.models.encode import load_encoder
 
 Reals = npt.NDArray[np.float64]

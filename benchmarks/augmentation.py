@@ -31,6 +31,7 @@ from luthier.core.errors import ResourceError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.core.records import Example, Message, Side, read_table, write_table
+from luthier.core.statistics import paired_bootstrap
 from luthier.data.alike import without_likes
 from luthier.data.augment._intervals import share
 from luthier.data.augment._neighbours import TrainedVectors
@@ -41,7 +42,6 @@ from luthier.data.augment.characters import CharactersAugmenter, misspelt
 from luthier.data.augment.embeddings import EmbeddingsAugmenter
 from luthier.data.augment.synonyms import SynonymsAugmenter
 from luthier.data.augment.words import WordsAugmenter
-from luthier.evaluate.statistics import paired_bootstrap
 from luthier.models.encode import load_encoder
 
 SEED = 7

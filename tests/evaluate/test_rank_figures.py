@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from luthier.core.statistics import bootstrap_mean
 from luthier.evaluate._rank_figures import (
     bootstrap_ratio,
     headline,
@@ -14,7 +15,6 @@ from luthier.evaluate._rank_figures import (
     perplexity,
     units,
 )
-from luthier.evaluate.statistics import bootstrap_mean
 
 
 def row(name: str, bits: float, verdict: str = "") -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from luthier.core.statistics import Interval
 from luthier.evaluate import verdict
-from luthier.evaluate.statistics import Interval
 from luthier.evaluate.verdict import Difference
 
 

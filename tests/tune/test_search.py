@@ -18,11 +18,11 @@ from tiny_models import example, examples, plan, tiny
 from luthier.core.errors import ConfigError, TuneError
 from luthier.core.progress import Quiet
 from luthier.core.records import Example, write_table
+from luthier.core.space import Dimension
 from luthier.models.load import save
 from luthier.tune import _trials
 from luthier.tune.methods import Lora
 from luthier.tune.search import (
-    Dimension,
     GpSampler,
     GridSampler,
     NoPruner,

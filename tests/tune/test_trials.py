@@ -9,11 +9,12 @@ import pytest
 from tiny_models import examples, plan
 
 from luthier.core.records import Example, write_table
+from luthier.core.space import Dimension
 from luthier.setup.losses import Terms, write_losses
 from luthier.tune import _trials
 from luthier.tune._trials import Job, attempt, read_job
 from luthier.tune.methods import Lora
-from luthier.tune.search import Dimension, GridSampler, SearchSpec
+from luthier.tune.search import GridSampler, SearchSpec
 from luthier.tune.tune import TuneSpec
 
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.evaluate._bias_files import GENDERS, Pair, Referent, Schema
-from luthier.evaluate._bias_score import PairScores
-from luthier.evaluate._rank_figures import interval_json
-from luthier.evaluate.statistics import (
+from luthier.core.statistics import (
     FEWEST_GROUPS,
     Interval,
     bootstrap_mean,
     mcnemar_exact,
     wilson,
 )
+from luthier.evaluate._bias_files import GENDERS, Pair, Referent, Schema
+from luthier.evaluate._bias_score import PairScores
+from luthier.evaluate._rank_figures import interval_json
 
 Floats = NDArray[np.float64]
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from luthier.core.errors import DataError
 from luthier.core.progress import Progress
 from luthier.core.records import Example
+from luthier.core.statistics import FEWEST_GROUPS, paired_bootstrap
 from luthier.evaluate import metrics
 from luthier.evaluate._ask import wanted
 from luthier.evaluate._rank_figures import interval_json
 from luthier.evaluate.few_shot import FewShotAnswerer, choose_shots
-from luthier.evaluate.statistics import FEWEST_GROUPS, paired_bootstrap
 from luthier.models.generate import LocalModel, Sampling
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from luthier.evaluate.statistics import FEWEST_GROUPS, Interval
+from luthier.core.statistics import FEWEST_GROUPS, Interval
 
 Floats = NDArray[np.float64]
 

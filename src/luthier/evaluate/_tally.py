@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from luthier.evaluate import metrics, verdict
-from luthier.evaluate.answers import ItemResult
-from luthier.evaluate.statistics import (
+from luthier.core.statistics import (
     Interval,
     bootstrap_mean,
     holm,
@@ -20,6 +18,8 @@ from luthier.evaluate.statistics import (
     paired_bootstrap,
     sign_flip_p,
 )
+from luthier.evaluate import metrics, verdict
+from luthier.evaluate.answers import ItemResult
 from luthier.evaluate.verdict import OVERALL, Difference
 
 if TYPE_CHECKING:

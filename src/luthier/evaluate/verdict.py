@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from luthier.evaluate.statistics import Interval
+from luthier.core.statistics import Interval
 
 OVERALL = "overall"
 

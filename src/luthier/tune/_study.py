@@ -9,9 +9,9 @@ from typing import Any, Literal, assert_never
 import numpy as np
 
 from luthier.core.errors import ResourceError
+from luthier.core.space import points
 from luthier.tune._history import LESS_IS_BETTER
 from luthier.tune.search import (
-    Dimension,
     GpSampler,
     GridSampler,
     HalvingPruner,
@@ -90,39 +90,6 @@ def importance(study: Any, whole: int) -> dict[str, float]:
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         found = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {name: round(float(value), 4) for name, value in found.items()}
-
-
-def probes(dimension: Dimension) -> list[Any]:
-    """Values that show whether a setting can have those of a dimension."""
-    if dimension.choices:
-        return list(dimension.choices)
-    assert dimension.low is not None
-    assert dimension.high is not None
-    ends = (dimension.low, dimension.high)
-    return [int(v) for v in ends] if dimension.integer else list(ends)
-
-
-def points(dimension: Dimension) -> list[Any]:
-    """The values of a dimension that a grid takes."""
-    if dimension.choices:
-        return list(dimension.choices)
-    assert dimension.low is not None
-    assert dimension.high is not None
-    spread = np.geomspace if dimension.log else np.linspace
-    values = spread(dimension.low, dimension.high, dimension.steps or 2).tolist()
-    return sorted({round(v) for v in values}) if dimension.integer else values
-
-
-def suggest(trial: Any, name: str, dimension: Dimension) -> Any:
-    """The value a trial has for a setting."""
-    if dimension.choices:
-        return trial.suggest_categorical(name, list(dimension.choices))
-    low, high, log = dimension.low, dimension.high, dimension.log
-    assert low is not None
-    assert high is not None
-    if dimension.integer:
-        return trial.suggest_int(name, int(low), int(high), log=log)
-    return trial.suggest_float(name, low, high, log=log)
 
 
 def sampler(spec: SearchSpec, number: int) -> Any:

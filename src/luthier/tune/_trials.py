@@ -18,6 +18,7 @@ from typing import Any
 
 from luthier.core.errors import LuthierError, ResourceError
 from luthier.core.progress import Progress, Quiet, Task
+from luthier.core.space import suggest
 from luthier.setup.plan import Plan
 from luthier.tune._study import (
     best_so_far,
@@ -28,7 +29,6 @@ from luthier.tune._study import (
     open_study,
     running,
     sampler,
-    suggest,
     take_back,
     told_of,
 )

@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema
 
 from luthier.core.errors import ConfigError, TuneError
 from luthier.core.progress import Progress
+from luthier.core.space import Dimension, probes
 from luthier.core.spec import Spec, allow_bare, runtime
 from luthier.setup.plan import Plan
 from luthier.tune.tune import TuneSpec
@@ -89,36 +90,6 @@ class HalvingPruner(Spec):
 
 
 PrunerSpec = Annotated[NoPruner | MedianPruner | HalvingPruner, Field(discriminator="kind")]
-Value = bool | int | float | str
-
-
-class Dimension(Spec):
-    """The values one setting may take: a range, or some choices."""
-
-    low: float | None = None
-    """Least value of a range."""
-    high: float | None = None
-    """Greatest value of a range."""
-    log: bool = False
-    """Draw from the range by its logarithm: for learning rates and other scales."""
-    integer: bool = False
-    """Whole numbers only."""
-    steps: int | None = Field(None, ge=2)
-    """Values of the range that a grid takes, evenly spread."""
-    choices: tuple[Value, ...] = ()
-    """The values themselves, instead of a range."""
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Dimension:
-        if self.choices and (self.low is not None or self.high is not None):
-            raise ValueError("give a range (low, high) or choices, not both")
-        if not self.choices and (self.low is None or self.high is None):
-            raise ValueError("give low and high, or choices")
-        if self.low is not None and self.high is not None and not self.low < self.high:
-            raise ValueError("low must be below high")
-        if self.log and (self.low is None or self.low <= 0):
-            raise ValueError("a logarithmic range must begin above 0")
-        return self
 
 
 class SearchSpec(Spec):
@@ -198,8 +169,6 @@ def mistakes(spec: SearchSpec, base: TuneSpec) -> Iterator[ConfigError]:
         spec: What is tried.
         base: The settings of the project file.
     """
-    from luthier.tune._study import probes
-
     for name, dimension in spec.space.items():
         try:
             for value in probes(dimension):

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from luthier.evaluate import statistics
-from luthier.evaluate.statistics import (
+from luthier.core import statistics
+from luthier.core.statistics import (
     bootstrap_mean,
     holm,
     mcnemar_exact,
