@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
 from hypothesis import given, strategies as st
 
 from luthier.core.records import Message, Passage
-from luthier.rag.augment import augment
+from luthier.rag.augment import AugmentSpec, Prompt, augment, fill
 
 
 def words(text: str) -> int:
@@ -69,3 +74,66 @@ def test_the_budget_holds_and_every_kept_passage_stands_whole(
     assert words(body) <= budget
     assert messages[-1].content.endswith("Question: What does wrap return?" if kept else "return?")
     assert body in messages[-1].content
+
+
+def shown(spec: AugmentSpec, passages: list[Passage], **limits: Any) -> Prompt:
+    return fill(ASK, passages, spec, budget_tokens=100, count_tokens=words, **limits)
+
+
+def whole(messages: Sequence[Message]) -> int:
+    return sum(words(m.content) + 3 for m in messages)
+
+
+NAMED = [passage(f"d{i}", f"text number {i}") for i in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("count", "order"), [(0, []), (1, [1]), (2, [1, 2]), (3, [1, 3, 2]), (5, [1, 3, 5, 4, 2])]
+)
+def test_the_best_stand_at_the_ends(count: int, order: list[int]) -> None:
+    found = shown(AugmentSpec(order="best_ends"), NAMED[:count])
+    assert [p.title for p in found.passages] == [f"d{i}" for i in order]
+    assert all(f"[{n}] d{i}\n" in found.messages[-1].content for n, i in enumerate(order, 1))
+
+
+@given(st.lists(st.integers(1, 30), max_size=6), st.integers(0, 150), st.booleans())
+def test_the_whole_prompt_keeps_its_limit_and_what_gave_way_is_told(
+    sizes: list[int], limit: int, ends: bool
+) -> None:
+    rows = [passage(f"d{i}", "w " * size) for i, size in enumerate(sizes)]
+    spec = AugmentSpec(order="best_ends" if ends else "best_first")
+    found = shown(spec, rows, most_tokens=limit, count_prompt=whole)
+    assert found.tokens == whole(found.messages)
+    assert found.tokens <= limit or not found.passages
+    assert {p.id for p in (*found.passages, *found.left_out)} == {p.id for p in rows}
+    assert len(found.passages) + len(found.left_out) == len(rows)
+    for one in found.left_out:  # nothing was left out that had room beside the better ones
+        better = [p for p in found.passages if rows.index(p) < rows.index(one)]
+        more = fill(
+            ASK, sorted([*better, one], key=rows.index), AugmentSpec(), budget_tokens=10_000,
+            count_tokens=words,
+        )  # fmt: skip
+        body = more.messages[-1].content.removeprefix("Context:\n").split("\n\nQuestion: ")[0]
+        assert whole(more.messages) > limit or words(body) > 100
+
+
+def test_the_settings_limit_the_whole_prompt_too() -> None:
+    found = shown(AugmentSpec(prompt_tokens=38), NAMED, count_prompt=whole)
+    assert whole(found.messages) <= 38
+    assert 0 < len(found.passages) < 5
+
+
+def test_what_is_shown_is_the_parent() -> None:
+    parent = dataclasses.replace(WRAP, context="The whole chapter.")
+    messages, _ = augment(ASK, [parent], budget_tokens=100, count_tokens=words)
+    assert messages[-1].content.startswith("Context:\n[1] textwrap.wrap\nThe whole chapter.\n\n")
+
+
+def test_merged_passages_answer_for_all_their_ids() -> None:
+    twin = passage("copy", FILL.text)
+    kept = shown(AugmentSpec(), [FILL, twin, WRAP])
+    assert kept.ids() == ("textwrap.fill#0", "copy#0", "textwrap.wrap#0")
+    found = shown(AugmentSpec(duplicates="merge"), [FILL, twin, WRAP])
+    assert found.passages == (FILL, WRAP)
+    assert found.ids() == ("textwrap.fill#0", "copy#0", "textwrap.wrap#0")
+    assert found.messages[-1].content.count(FILL.text) == 1
