@@ -23,7 +23,8 @@ from pathlib import Path
 
 from luthier.core.progress import Terminal
 from luthier.core.records import Document
-from luthier.rag.index import Index, RagSpec, build, open_index
+from luthier.rag.index import Index, build, open_index
+from luthier.rag.spec import RagSpec
 
 # nDCG@10, recall@100, milliseconds for a query without its embedding; two cores of 2025.
 PUBLISHED = {

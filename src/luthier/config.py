@@ -16,7 +16,7 @@ from luthier.evaluate.compare import EvaluateSpec
 from luthier.evaluate.routes import Route
 from luthier.models.load import ModelSpec
 from luthier.monitor.watch import MonitorSpec
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 from luthier.serve.serve import ServeSpec
 from luthier.setup.plan import SetupSpec
 from luthier.tune import search as searching, supervised, tune as tuning

@@ -11,7 +11,7 @@ from luthier.core.records import Message, Passage
 from luthier.evaluate.routes import Route, answerer
 from luthier.models.generate import Sampling
 from luthier.rag import index as rag_index
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 
 ASKED = (Message("user", "What does wrap do?"),)
 PASSAGE = Passage("wrap#0", "wrap", "textwrap.wrap", "Wraps a text.", "textwrap.py:377", 0, 13)

@@ -11,7 +11,7 @@ import pytest
 from luthier.core.records import Message, Passage
 from luthier.models.generate import Generate, Reply, Sampling, Score
 from luthier.rag.answer import RagAnswerer
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 
 
 def passage(name: str, text: str) -> Passage:

@@ -15,8 +15,8 @@ from hypothesis import given, settings, strategies as st
 from luthier.core.progress import Quiet
 from luthier.core.records import Document, Example, Message, read_table
 from luthier.rag.contexts import NEIGHBOURS, context_settings, give_contexts, with_passages
-from luthier.rag.index import RagSpec
 from luthier.rag.passages import Offsets
+from luthier.rag.spec import RagSpec
 
 
 def words(text: str) -> Offsets:

@@ -15,7 +15,8 @@ from luthier.core.errors import DataError, StoreError
 from luthier.core.ledger import read_ledger
 from luthier.core.progress import Quiet
 from luthier.core.records import Document
-from luthier.rag.index import RagSpec, build, index_settings, open_index
+from luthier.rag.index import build, open_index
+from luthier.rag.spec import RagSpec, index_settings
 
 TEXTS = {
     "textwrap": "Text wrapping and filling. Provides fill and wrap, and fill again.",

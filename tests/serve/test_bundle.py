@@ -16,7 +16,7 @@ from luthier.core.errors import ServeError, StoreError
 from luthier.core.records import Example, Message
 from luthier.core.store import Store
 from luthier.models.generate import Sampling
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 from luthier.serve import bundle as bundles
 from luthier.serve.bundle import (
     BundleInfo,

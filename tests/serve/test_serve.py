@@ -20,7 +20,8 @@ from luthier.core.progress import Quiet
 from luthier.core.records import Document, Message
 from luthier.core.spec import identity
 from luthier.models.generate import Sampling
-from luthier.rag.index import RagSpec, build
+from luthier.rag.index import build
+from luthier.rag.spec import RagSpec
 from luthier.serve.bundle import BundleInfo, open_bundle, write_bundle
 from luthier.serve.serve import ServeSpec, serve
 from luthier.serve.service import open_service

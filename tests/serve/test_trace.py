@@ -18,7 +18,7 @@ from luthier.core.journal import Journal
 from luthier.core.records import Message
 from luthier.core.store import Artifact, Store
 from luthier.models.generate import Sampling
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 from luthier.serve.bundle import BundleInfo, open_bundle, write_bundle
 from luthier.serve.service import Service
 from luthier.serve.trace import render, trace

@@ -10,7 +10,7 @@ from luthier.core.records import Example
 
 if TYPE_CHECKING:
     from luthier.models.generate import Generate
-    from luthier.rag.index import RagSpec
+    from luthier.rag.spec import RagSpec
 
 Route = Literal["base", "few-shot", "rag", "fine-tuned", "rag+fine-tuned", "classifier"]
 

@@ -11,7 +11,7 @@ from luthier.core.records import Message, Passage
 from luthier.models.generate import Generate, Reply, Sampling, Score
 from luthier.rag.augment import augment
 from luthier.rag.cite import cite
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 
 _FRAME_TOKENS = 16  # for "Context:", "Question:" and what a template puts around one message
 

@@ -18,8 +18,8 @@ from typing import Any
 from luthier.core.progress import Progress
 from luthier.core.records import Document, Example, Message, Passage, write_table
 from luthier.rag.augment import augment
-from luthier.rag.index import RagSpec
 from luthier.rag.passages import Offsets, cut
+from luthier.rag.spec import RagSpec
 
 CONTEXTS_VERSION = 1
 NEIGHBOURS = 8  # distractors come from so many documents before and behind

@@ -31,7 +31,7 @@ from luthier.core.store import MANIFEST, Store, write_atomic
 from luthier.evaluate.routes import Route
 from luthier.models.generate import Sampling
 from luthier.models.quantise import Quantisation
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 
 Precision = Literal["float32", "bfloat16"]
 BUNDLE_VERSION = 1

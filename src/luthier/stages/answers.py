@@ -19,7 +19,8 @@ def index(work: Work) -> None:
     measured = work.project.evaluate.routes if work.project.evaluate else ()
     if spec is None or not any("rag" in r for r in (*measured, work.project.serve.route)):
         return
-    from luthier.rag.index import BUILD_VERSION, build, index_settings
+    from luthier.rag.index import BUILD_VERSION, build
+    from luthier.rag.spec import index_settings
 
     work.make(
         "index",
