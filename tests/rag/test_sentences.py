@@ -7,14 +7,14 @@ import itertools
 import pytest
 from hypothesis import given, strategies as st
 
-from luthier.rag._segments import Segmenter, segments, sentences
+from luthier.rag._sentences import Segmenter, segments, sentences
 
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
         ("One. Two! Three?", ["One.", "Two!", "Three?"]),
-        ("Dr. No met J. K. Li in St. Ives. He left.", ["Dr. No met J. K. Li in St. Ives.", "He left."]),
+        ("Dr. No met J. K. Li in St. Ives. Go.", ["Dr. No met J. K. Li in St. Ives.", "Go."]),
         ("Pi is 3.14 or so. It is.", ["Pi is 3.14 or so.", "It is."]),
         ("It is so. [1] And so. [2, 3] End", ["It is so. [1]", "And so. [2, 3]", "End"]),
         ('He said "Go." She went.', ['He said "Go."', "She went."]),

@@ -15,11 +15,12 @@ _END = re.compile(
 _OPEN = re.compile(r"(?:\[[\d\s,;]*\]?\s*)*")  # may yet become a citation of the sentence before
 _BEFORE = re.compile(r"([^\W\d_]+(?:\.[^\W\d_]+)*)\.$")
 _SHORT_FORMS = frozenset(
-    (
+    re.findall(
+        r"\S+",
         "al approx art bd bzw ca cf ch chap co col corp dept dr ed eds eq esp est etc fig figs gen "
         "gov inc jr lt ltd max messrs min mr mrs ms mt no nos nr op p pp prof rep rev sec sen sgt "
-        "sr st str u.a univ v vol vs z.b e.g i.e"
-    ).split()
+        "sr st str u.a univ v vol vs z.b e.g i.e",
+    )
 )
 
 
