@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import BertConfig, BertModel
 
 from luthier.models._fused_bert_network import dropout, embedded, stack_of
 from luthier.models._fused_library import library
 from luthier.models._fused_network import UnknownNetworkError
+from luthier.models.quantise import quantise
 
 
 def body(**config: Any) -> Any:
@@ -47,6 +49,11 @@ def test_other_layers_are_refused() -> None:
     network.encoder.layer[0].output.dense = torch.nn.Identity()
     with pytest.raises(UnknownNetworkError, match="Identity"):
         stack_of(network)
+    with pytest.raises(UnknownNetworkError, match="8 or 4 bits"):
+        stack_of(quantise(body(), "8bit"))
+    adapted = get_peft_model(body(), LoraConfig(r=4, target_modules=["query"]))
+    with pytest.raises(UnknownNetworkError, match="an adapter"):
+        stack_of(adapted.get_base_model())
 
 
 def test_other_arithmetic_is_refused() -> None:

@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model
 
 from luthier.models._fused_library import library
 from luthier.models._fused_network import UnknownNetworkError, gradient, stack_of
+from luthier.models.quantise import Quantisation, quantise
 
 
 def network(**config: Any) -> Any:
@@ -41,7 +42,7 @@ def test_the_shape_is_read() -> None:
     [
         ({"vocab_size": 321}, "multiples of 32"),
         ({"hidden_act": "gelu"}, "activation"),
-        ({"attention_bias": True}, "this Linear"),
+        ({"attention_bias": True}, "a bias"),
         ({"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}}, "length"),
     ],
 )
@@ -78,6 +79,16 @@ def test_adapters_of_another_kind_are_refused(changed: dict[str, Any], reason: s
     adapted.train()
     with pytest.raises(UnknownNetworkError, match=reason):
         stack_of(adapted)
+
+
+@pytest.mark.parametrize("bits", ["8bit", "4bit"])
+def test_a_quantised_base_is_named(bits: Quantisation) -> None:
+    network_in_bits = quantise(network(), bits)
+    with pytest.raises(UnknownNetworkError, match="8 or 4 bits"):
+        stack_of(network_in_bits)
+    config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
+    with pytest.raises(UnknownNetworkError, match="8 or 4 bits"):
+        stack_of(get_peft_model(network_in_bits, config))
 
 
 def test_a_gradient_is_summed_where_the_parameter_says() -> None:

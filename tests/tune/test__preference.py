@@ -16,7 +16,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.records import Example, Message
 from luthier.models.load import Model
 from luthier.tune import preference
-from luthier.tune._loop import tensors
+from luthier.tune._objective import tensors
 from luthier.tune._preference import Answers, Judged, Pairs, reference_logps
 from luthier.tune.methods import Lora, apply
 from luthier.tune.preference import Dpo, Kto, Orpo
@@ -69,7 +69,7 @@ def alone(model: Model, rows: Sequence[Example]) -> tuple[torch.Tensor, torch.Te
 
 def total(some: Built, model: Model, rows: Sequence[int], micro: int = 128) -> float:
     parts = some.micro_batches(rows, plan(micro=micro))
-    return sum(float(some.loss(model, tensors(p, "cpu")).detach()) for p in parts)
+    return sum(float(some.loss(model, tensors(p.arrays, "cpu")).detach()) for p in parts)
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "gpt2"])
@@ -168,7 +168,7 @@ def test_the_gradient_does_not_depend_on_the_micro_batch(spec: Dpo | Orpo | Kto)
         parts = list(some.micro_batches(range(6), plan(micro=micro)))
         assert sum(p.weight for p in parts) == 6
         for part in parts:
-            some.loss(model, tensors(part, "cpu")).backward()  # type: ignore[no-untyped-call]
+            some.loss(model, tensors(part.arrays, "cpu")).backward()  # type: ignore[no-untyped-call]
         gradients.append(
             torch.cat([p.grad.flatten() for p in model.network.parameters() if p.grad is not None])
         )

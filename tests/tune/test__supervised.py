@@ -12,7 +12,7 @@ from tiny_models import plan
 
 from luthier.core.ledger import Ledger
 from luthier.tune import supervised
-from luthier.tune._loop import tensors
+from luthier.tune._objective import tensors
 from luthier.tune._supervised import batches, join, join_words, lay_out, predict
 from luthier.tune.classification import Classification
 from luthier.tune.token_classification import TokenClassification
@@ -62,7 +62,9 @@ def test_the_loss_and_the_scores_don_t_depend_on_the_cut(objective: object, tmp_
         parts = list(built.micro_batches(range(20), here))
         assert sum(part.weight for part in parts) == built.size
         assert sum(part.tokens for part in parts) == built.lengths.sum()
-        losses.append(sum(float(built.loss(model, tensors(p, "cpu")).detach()) for p in parts))
+        losses.append(
+            sum(float(built.loss(model, tensors(p.arrays, "cpu")).detach()) for p in parts)
+        )
         scores.append(predict(model, built.rows, here, "auto"))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)

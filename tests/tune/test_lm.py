@@ -14,7 +14,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.records import Example, Message
 from luthier.models.load import Model
 from luthier.tune._lm import NextToken
-from luthier.tune._loop import tensors
+from luthier.tune._objective import tensors
 from luthier.tune._rows import from_examples
 
 
@@ -44,7 +44,7 @@ def test_a_loss_is_the_sum_over_its_rows(kind: str, micro: int) -> None:
     some = objective(model)
     chosen = [7, 2, 3, 11, 0]
     parts = list(some.micro_batches(chosen, plan(micro=micro)))
-    total = sum(float(some.loss(model, tensors(p, "cpu")).detach()) for p in parts)
+    total = sum(float(some.loss(model, tensors(p.arrays, "cpu")).detach()) for p in parts)
     assert total == pytest.approx(sum(alone(model, some, row) for row in chosen), rel=1e-4)
     lengths = some.rows.lengths
     assert sum(p.tokens for p in parts) == sum(lengths[row] for row in chosen)
@@ -101,7 +101,9 @@ def test_losses_are_multiplied_by_the_weights_of_their_turns() -> None:
             losses = torch.nn.functional.cross_entropy(logits, rendered[1:], reduction="none")
             nats += message.weight * float(losses[torch.tensor(one.mask[1:])].sum())
             weight += message.weight * sum(one.mask)
-    assert float(some.loss(model, tensors(part, "cpu")).detach()) == pytest.approx(nats, rel=1e-4)
+    assert float(some.loss(model, tensors(part.arrays, "cpu")).detach()) == pytest.approx(
+        nats, rel=1e-4
+    )
     assert part.weight == pytest.approx(weight)
     assert some.measure(model, plan())["loss"] == pytest.approx(nats / weight, rel=1e-4)
 
@@ -126,9 +128,11 @@ def test_smoothing_changes_what_is_learned_but_no_figure(told: list[Example]) ->
         if rows.weights is not None:
             counts *= torch.from_numpy(rows.weights[begin:end])[1:]
         nats += float((losses * counts).sum())
-    found = float(smoothed.loss(model, tensors(part, "cpu")).detach())
+    found = float(smoothed.loss(model, tensors(part.arrays, "cpu")).detach())
     assert found == pytest.approx(nats, rel=1e-4)
-    assert found != pytest.approx(float(plain.loss(model, tensors(part, "cpu")).detach()), rel=0.01)
+    assert found != pytest.approx(
+        float(plain.loss(model, tensors(part.arrays, "cpu")).detach()), rel=0.01
+    )
     assert smoothed.measure(model, plan()) == plain.measure(model, plan())
 
 

@@ -25,6 +25,7 @@ from luthier.tune.methods import (
     merged,
     rounds,
     trained,
+    tuned_at_once,
     virtual_tokens,
 )
 from luthier.tune.tune import TuneSpec, tune
@@ -134,6 +135,18 @@ def test_the_weights_that_will_be_trained_are_known_before(name: str, base: Path
     begin_round(method(name), network, 0, seed=0)
     found = sum(p.numel() for p in network.parameters() if p.requires_grad)
     assert wanted.weights == pytest.approx(found, rel=0 if name in EXACT else 0.25)
+
+
+@pytest.mark.parametrize("level", ["category", "layer", "model"])
+def test_half_of_the_weights_is_told_to_be_tuned_at_once(level: str) -> None:
+    for count in (1, 3):
+        half = Half.model_validate({"rounds": count, "level": level, "seed": 4})
+        network = apply(half, tiny("qwen2").network, seed=0)
+        found, begun = tuned_at_once(half, network, seed=0), []
+        for number in range(count):
+            begin_round(half, network, number, seed=0)
+            begun.append(sum(p.numel() for p in network.parameters() if p.requires_grad))
+        assert found == max(begun) < sum(p.numel() for p in network.parameters())
 
 
 def test_only_half_has_rounds() -> None:

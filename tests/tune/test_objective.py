@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from luthier.setup.optimizers import GradientDescent, Sgd
-from luthier.tune._objective import order_seed, steps, total_steps, windows
+from luthier.tune._objective import judging, order_seed, steps, tensors, total_steps, windows
 from luthier.tune.tune import TuneSpec
 
 LENGTHS = st.lists(st.integers(1, 400), min_size=1, max_size=60)
@@ -86,3 +87,23 @@ def test_a_resumed_run_goes_on_with_the_rows_that_follow() -> None:
     given_ = spec(epochs=3.0)
     whole = list(steps(rows, given_, 12, 0))
     assert list(steps(rows, given_, 12, 5)) == whole[5:]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_judging_has_no_dropout_and_no_gradients_and_leaves_the_mode(training: bool) -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Dropout(0.5)).train(training)
+    with pytest.raises(KeyError), judging(network):
+        found = network(torch.ones(2, 4))
+        assert torch.equal(found[0], network[0](torch.ones(4)))
+        assert not found.requires_grad
+        raise KeyError
+    assert network.training == network[1].training == training
+    assert torch.is_grad_enabled()
+
+
+def test_arrays_become_tensors_of_their_names() -> None:
+    found = tensors({"ids": np.arange(3), "weights": np.ones(2, np.float32)}, "cpu")
+    assert {name: (t.dtype, len(t)) for name, t in found.items()} == {
+        "ids": (torch.int64, 3),
+        "weights": (torch.float32, 2),
+    }

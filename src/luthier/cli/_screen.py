@@ -239,6 +239,7 @@ def _tuning(console: Console, tuned: Artifact | None) -> None:
     summary = tuned.summary
     first, last = summary.get("loss_first"), summary.get("loss_last")
     before, after = summary.get("validation_loss_before"), summary.get("validation_loss")
+    at_a_time = " at a time" if summary.get("method") == "half" else ""  # each round draws others
     _line(
         console,
         "steps",
@@ -249,7 +250,7 @@ def _tuning(console: Console, tuned: Artifact | None) -> None:
         _part(summary, "tokens_left_out", "{n} tokens left out")
         if summary.get("tokens_left_out")
         else None,
-        _part(summary, "trainable", "{n} weights tuned"),
+        _part(summary, "trainable", "{n} weights tuned" + at_a_time),
         _part(summary, "method", "{}"),
     )
     _line(

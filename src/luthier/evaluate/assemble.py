@@ -112,8 +112,9 @@ def _model(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _training(tuned: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, str]:
+    at_a_time = " at a time" if tuned["method"] == "half" else ""  # each round draws others
     facts = {
-        "method": f"{tuned['method']}, {tuned['trainable']:,} weights",
+        "method": f"{tuned['method']}, {tuned['trainable']:,} weights{at_a_time}",
         "precision": str(plan["precision"]),
         "memory planned": _gb(plan["memory_needed_bytes"]),
         "steps": f"{tuned['steps']:,}" + (", stopped early" if tuned["stopped_early"] else ""),

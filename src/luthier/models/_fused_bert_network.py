@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from luthier.models._fused_library import library
-from luthier.models._fused_network import UnknownNetworkError
+from luthier.models._fused_network import UnknownNetworkError, plain, unknown
 
 _LONG, _FLOAT, _POINTER = ctypes.c_long, ctypes.c_float, ctypes.c_void_p
 _BITS = 16  # of the random numbers that decide what is dropped
@@ -44,6 +44,7 @@ class Call(ctypes.Structure):
         ("squares", ctypes.c_double * MATRICES),
         *((name, _POINTER) for name in ("x", "y", *KEPT)),
         *((f"memory_{name}", _POINTER) for name in SHARED),
+        ("ready", _POINTER * 4),
     )
 
 
@@ -100,6 +101,7 @@ class Stack:
         eps: Of the norms.
         hidden_rate: Of dropout.
         attention_rate: Likewise, for probabilities of attention.
+        ready: Of each block its matrices packed once for all passes, see ``_fused_bert.packed``.
     """
 
     blocks: list[tuple[Tensor, ...]]
@@ -109,6 +111,7 @@ class Stack:
     eps: float
     hidden_rate: float
     attention_rate: float
+    ready: tuple[tuple[Tensor, ...], ...] = ()
 
     @property
     def key(self) -> tuple[int, ...]:
@@ -176,8 +179,8 @@ def _block(layer: Any) -> tuple[Tensor, ...]:
     norms = (out.LayerNorm, last.LayerNorm)
     kinds: list[type[nn.Module]] = [*[nn.Linear] * MATRICES, *[nn.LayerNorm] * 2]
     for module, kind in zip((*linear, *norms), kinds, strict=True):
-        if type(module) is not kind or module.bias is None:
-            raise UnknownNetworkError(f"no kernels for this {type(module).__name__}")
+        if not plain(module, kind) or module.bias is None:
+            raise unknown(module)
     weights = (
         *(module.weight for module in linear),
         *(module.bias for module in linear),

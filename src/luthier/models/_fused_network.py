@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from luthier.models._fused_library import library
 from luthier.models._fused_linear import Group, Low
+from luthier.models.quantise import is_quantised
 
 _KNOWN = {"LlamaForCausalLM", "MistralForCausalLM"}
 _ROTATIONS = {"default", "linear", "llama3"}
@@ -17,6 +18,18 @@ _ROTATIONS = {"default", "linear", "llama3"}
 
 class UnknownNetworkError(Exception):
     """Why a network is not one the kernels know."""
+
+
+def unknown(layer: Any) -> UnknownNetworkError:
+    """Why a layer that should be linear is not one the kernels know."""
+    kind: Any = type(layer)
+    if is_quantised(layer):
+        return UnknownNetworkError("matrices held in 8 or 4 bits")
+    if kind.__module__.startswith("peft."):
+        return UnknownNetworkError("an adapter of another kind")
+    if kind is nn.Linear:
+        return UnknownNetworkError("a bias" if layer.bias is not None else "no bias")
+    return UnknownNetworkError(f"no kernels for this {kind.__name__}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -238,8 +251,12 @@ def _group(*layers: Any, alternate: bool = False) -> Group:
 
 
 def _is_linear(layer: Any) -> bool:
-    kind: Any = type(layer)
-    return kind is nn.Linear and layer.bias is None
+    return plain(layer, nn.Linear) and layer.bias is None
+
+
+def plain(layer: Any, kind: type[nn.Module]) -> bool:
+    """Whether a layer is of this kind and its weights are held as they are computed with."""
+    return type(layer) is kind and type(layer.weight) is nn.Parameter
 
 
 def _linear(layer: Any) -> tuple[Tensor, Low | None]:
@@ -248,10 +265,10 @@ def _linear(layer: Any) -> tuple[Tensor, Low | None]:
     if _is_linear(layer):
         return layer.weight, None
     if kind.__module__ != "peft.tuners.lora.layer" or kind.__name__ != "Linear":
-        raise UnknownNetworkError(f"no kernels for this {kind.__name__}")
+        raise unknown(layer)
     base, names = layer.base_layer, layer.active_adapters
     if not _is_linear(base) or layer.fan_in_fan_out:
-        raise UnknownNetworkError("a bias, or an adapter on another adapter")
+        raise unknown(base)
     if layer.disable_adapters or not names:
         return base.weight, None
     name = names[0]

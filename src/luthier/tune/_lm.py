@@ -7,14 +7,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from luthier.models.likelihood import nll, summed_nll
 from luthier.models.load import Model
 from luthier.setup.plan import Plan
-from luthier.tune._objective import MicroBatch
+from luthier.tune._objective import MicroBatch, judging, tensors
 from luthier.tune._pack import collate, pack
 from luthier.tune._rows import Rows
 
@@ -80,19 +79,14 @@ class NextToken:
 
         Where tokens have weights, the loss is their weighted mean.
         """
-        total, weighted, network = 0.0, 0.0, model.network
-        training = network.training
-        network.eval()
-        try:
-            with torch.inference_mode():
-                for part in self.micro_batches(range(len(self.rows)), plan):
-                    batch = {k: torch.from_numpy(a).to(plan.device) for k, a in part.arrays.items()}
-                    losses = nll(network, *_packed(batch))[0].double()
-                    total += float(losses.sum())
-                    own = _own_weights(batch) if "weights" in batch else 1.0
-                    weighted += float((losses * own).sum())
-        finally:
-            network.train(training)
+        total = weighted = 0.0
+        with judging(model.network):
+            for part in self.micro_batches(range(len(self.rows)), plan):
+                batch = tensors(part.arrays, plan.device)
+                losses = nll(model.network, *_packed(batch))[0].double()
+                total += float(losses.sum())
+                own = _own_weights(batch) if "weights" in batch else 1.0
+                weighted += float((losses * own).sum())
         loss = weighted / self.rows.weight
         return {
             "loss": loss,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from luthier.core.errors import TuneError
 from luthier.core.progress import Progress, Task
@@ -21,7 +20,14 @@ from luthier.setup.plan import Plan
 from luthier.setup.schedules import factor, warmup_steps
 from luthier.tune._checkpoint import GOOD, Checkpoints
 from luthier.tune._history import History
-from luthier.tune._objective import MicroBatch, Objective, order_seed, steps, total_steps
+from luthier.tune._objective import (
+    MicroBatch,
+    Objective,
+    order_seed,
+    steps,
+    tensors,
+    total_steps,
+)
 from luthier.tune._sharded import shard
 from luthier.tune._update import Update
 from luthier.tune._weights import Weights
@@ -255,7 +261,7 @@ def _backward(run: _Run, parts: Sequence[MicroBatch], weight: float) -> float:
         own += [(parts[0], 0.0)] * (-(-len(parts) // world.size) - len(own))
         own = [(part, counts * world.size) for part, counts in own]
     for part, counts in own:
-        batch = tensors(part, run.plan.device)
+        batch = tensors(part.arrays, run.plan.device)
         # one division by the whole step's weight: the same gradient however it is cut
         loss = run.inside(functools.partial(run.learned.loss, run.model, batch)) / weight
         (loss * counts).backward()
@@ -274,11 +280,6 @@ def _enter_round(run: _Run, step: int) -> None:
         run.round = number
     if step and number != (step - 1) * count // run.total:
         run.optimizer.load_state_dict(run.fresh)
-
-
-def tensors(part: MicroBatch, device: str) -> dict[str, Tensor]:
-    """The arrays of a micro-batch on a device."""
-    return {name: torch.from_numpy(array).to(device) for name, array in part.arrays.items()}
 
 
 def _measure(run: _Run) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from luthier.models.load import Model
 from luthier.models.masked import logits_at
 from luthier.setup.plan import Plan
-from luthier.tune._objective import MicroBatch
+from luthier.tune._objective import MicroBatch, judging, tensors
 from luthier.tune._rows import Rows
 
 SHARE = 0.15  # of the tokens that are predicted
@@ -110,17 +110,10 @@ class MaskedToken:
     def measure(self, model: Model, plan: Plan) -> dict[str, float]:
         """Loss (nats per predicted token) with the same tokens masked each time, and perplexity."""
         total = weight = 0.0
-        network = model.network
-        training = network.training
-        network.eval()
-        try:
-            with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                for part in self.micro_batches(range(len(self.rows)), plan):
-                    batch = {k: torch.from_numpy(a).to(plan.device) for k, a in part.arrays.items()}
-                    total += float(self.loss(model, batch))
-                    weight += part.weight
-        finally:
-            network.train(training)
+        with judging(model.network), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            for part in self.micro_batches(range(len(self.rows)), plan):
+                total += float(self.loss(model, tensors(part.arrays, plan.device)))
+                weight += part.weight
         loss = total / weight
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}

@@ -10,6 +10,7 @@ from torch import Tensor
 from luthier.core.errors import TuneError
 from luthier.models._quiet import quietly
 from luthier.models.quantise import dequantise
+from luthier.tune._objective import judging
 
 _ROWS, _LENGTH = 4, 24
 _EXACT, _ROUNDED = 1e-3, 0.1
@@ -32,13 +33,10 @@ def merged(network: Any) -> Any:
     Raises:
         TuneError: The answers differ.
     """
-    training = network.training
-    network.eval()
-    before = answers(network)
+    training, before = network.training, answers(network)
     whole = dequantise(network)
     with quietly():
         folded = whole.merge_and_unload(safe_merge=True)
-    folded.eval()
     verify(before, answers(folded), folded.dtype)
     return folded.train(training)
 
@@ -51,7 +49,7 @@ def answers(network: Any) -> Tensor:
     vocabulary = network.get_input_embeddings().weight.shape[0]
     random = torch.Generator().manual_seed(0)
     ids = torch.randint(vocabulary, (_ROWS, _LENGTH), generator=random).to(network.device)
-    with torch.inference_mode():
+    with judging(network):
         out = network(input_ids=ids, attention_mask=torch.ones_like(ids))
     scores = getattr(out, "logits", None)
     found: Tensor = (out[0] if scores is None else scores).float().cpu()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -33,6 +34,30 @@ class MicroBatch:
     arrays: dict[str, NDArray[Any]]
     weight: float
     tokens: int
+
+
+def tensors(arrays: Mapping[str, NDArray[Any]], device: str) -> dict[str, Tensor]:
+    """Arrays as tensors on a device, under the same names."""
+    import torch
+
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+@contextmanager
+def judging(network: Any) -> Iterator[None]:
+    """Without gradients or dropout; then the network is in the mode in which it was.
+
+    What is computed here may be a constant of a loss, which tensors of inference mode may not.
+    """
+    import torch
+
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(training)
 
 
 class Objective(Protocol):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luthier.core.errors import TuneError
 from luthier.models.adapter import prefix_shape
 from luthier.models.blocks import blocks, ends
+from luthier.tune._objective import judging
 
 if TYPE_CHECKING:
     from luthier.tune.methods import IA3, Bottleneck, Lora, Prefix, Prompt, QLora
@@ -175,12 +176,9 @@ def _start_from_tokens(network: Any, seed: int) -> None:
     random = torch.Generator().manual_seed(seed)
     vocabulary = base.get_input_embeddings().weight.shape[0]
     ids = torch.randint(vocabulary, (1, len(embedding)), generator=random).to(base.device)
-    training = base.training
-    base.eval()
-    with torch.no_grad():
+    with judging(base):
         found = base.base_model(input_ids=ids, use_cache=True).past_key_values
         states = [s for layer in found.layers for s in (layer.keys, layer.values)]
         # each [1, heads, tokens, size]; PEFT keeps [tokens, 2 * layers * heads * size]
         flat = torch.stack(states).squeeze(1).permute(2, 0, 1, 3).reshape(len(embedding), -1)
         embedding.copy_(flat)
-    base.train(training)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor
 from luthier.models.likelihood import nll
 from luthier.models.load import Model
 from luthier.setup.plan import Plan
-from luthier.tune._objective import MicroBatch
+from luthier.tune._objective import MicroBatch, judging, tensors
 from luthier.tune._pack import collate
 from luthier.tune._rows import Rows
 
@@ -89,9 +88,9 @@ class Answers:
     def logps(self, model: Model, plan: Plan) -> NDArray[np.float32]:
         """Log-probability (nats) of each row's answer, without gradients, the adapter as it is."""
         found = np.zeros(len(self.rows), dtype=np.float32)
-        with _judging(model):
+        with judging(model.network):
             for numbers, arrays in self.packed([[i] for i in range(len(self.rows))], plan):
-                batch = {k: torch.from_numpy(a).to(plan.device) for k, a in arrays.items()}
+                batch = tensors(arrays, plan.device)
                 found[numbers] = summed(model, batch, len(numbers)).cpu().numpy()
         return found
 
@@ -302,24 +301,12 @@ class Judged:
 def _divergence(model: Model, batch: Mapping[str, Tensor]) -> Tensor:
     """Mean log-ratio of answers to other prompts, at least 0: an estimate of the divergence."""
     ratios: list[Tensor] = []
-    with _judging(model):
+    with judging(model.network):
         while f"other{len(ratios)}_row" in batch:
             prefix = f"other{len(ratios)}_"
             reference = batch[prefix + "reference"]
             ratios.append(summed(model, batch, len(reference), prefix) - reference)
     return torch.cat(ratios).mean().clamp(min=0)
-
-
-@contextmanager
-def _judging(model: Model) -> Iterator[None]:
-    """Without gradients or dropout."""
-    training = model.network.training
-    model.network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.network.train(training)
 
 
 def _placed(

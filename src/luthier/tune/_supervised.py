@@ -13,7 +13,7 @@ from torch import Tensor
 
 from luthier.models.load import Model
 from luthier.setup.plan import Plan
-from luthier.tune._objective import MicroBatch
+from luthier.tune._objective import MicroBatch, judging, tensors
 from luthier.tune._supervised_network import Pooling, scores
 
 _STEP = 64  # tokens; kernels are made for each shape that occurs, so that few may occur
@@ -146,18 +146,12 @@ def predict(model: Model, rows: TextRows, plan: Plan, pooling: Pooling) -> Score
         plan: Device and micro-batch.
         pooling: As in training.
     """
-    network, parts, order = model.network, [], []
-    training = network.training
-    network.eval()
-    try:
-        with torch.inference_mode():
-            for part in batches(rows, range(len(rows)), plan):
-                arrays = lay_out(rows, part)
-                batch = {k: torch.from_numpy(a).to(plan.device) for k, a in arrays.items()}
-                parts.append(scores(network, batch, pooling).cpu().numpy())
-                order.append(_numbers(rows, part))
-    finally:
-        network.train(training)
+    parts, order = [], []
+    with judging(model.network):
+        for part in batches(rows, range(len(rows)), plan):
+            batch = tensors(lay_out(rows, part), plan.device)
+            parts.append(scores(model.network, batch, pooling).cpu().numpy())
+            order.append(_numbers(rows, part))
     places = np.concatenate(order)
     found = np.concatenate(parts)
     result = np.empty_like(found)

@@ -256,10 +256,31 @@ def begin_round(method: Method, network: Any, number: int, *, seed: int) -> None
         seed: Of the run.
     """
     if isinstance(method, Half):
-        from luthier.tune._half import choose, freeze
+        from luthier.tune._half import freeze
 
-        own = seed if method.seed is None else method.seed
-        freeze(network, choose(network, number, seed=own, level=method.level))
+        freeze(network, _drawn(method, network, number, seed))
+
+
+def _drawn(method: Half, network: Any, number: int, seed: int) -> set[str]:
+    from luthier.tune._half import choose
+
+    own = seed if method.seed is None else method.seed
+    return choose(network, number, seed=own, level=method.level)
+
+
+def tuned_at_once(method: Method, network: Any, *, seed: int) -> int:
+    """How many weights are updated in any one step; with ``half``, in the round with most.
+
+    Args:
+        method: Which.
+        network: What ``apply`` returned.
+        seed: Of the run.
+    """
+    sizes = {n: p.numel() for n, p in network.named_parameters() if p.requires_grad}
+    if isinstance(method, Half) and method.rounds > 1:
+        drawn = (_drawn(method, network, number, seed) for number in range(method.rounds))
+        return max(sum(sizes[name] for name in names) for names in drawn)
+    return sum(sizes.values())
 
 
 def rounds(method: Method) -> int:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from luthier.tune._objective import Objective
     from luthier.tune._world import World
 
-TUNE_VERSION = 4
+TUNE_VERSION = 5
 SHORTHANDS = {"objective": "kind", "method": "kind", "optimizer": "kind", "schedule": "kind"}
 """``objective: dpo`` means ``objective: {kind: dpo}``."""
 Watch = Callable[[int, dict[str, float]], None]
@@ -224,21 +224,22 @@ def _make_trainable(
     """Put the method on the network.
 
     Returns:
-        How many weights it updates (``trainable``), and what computes losses and gradients
-        (``operations``: fused kernels, or PyTorch and why).
+        How many weights it updates in any one step (``trainable``), and what computes losses and
+        gradients (``operations``: fused kernels, or PyTorch and why).
     """
     from luthier.models.likelihood import operations
-    from luthier.tune.methods import apply
+    from luthier.tune.methods import apply, tuned_at_once
 
     model.network = apply(spec.method, model.network, seed=spec.seed, head=new)
     if plan.activation_checkpointing:
         model.network.gradient_checkpointing_enable({"use_reentrant": False})
     if spec.method.kind == "full" and not world.sharded:
         supervised.narrow(model, learned)
-    trainable = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
-    if isinstance(spec.objective, supervised.KINDS):
-        return {"trainable": trainable, "operations": supervised.operations(model)}
-    return {"trainable": trainable, "operations": operations(model.network)}
+    labels = isinstance(spec.objective, supervised.KINDS)
+    return {
+        "trainable": tuned_at_once(spec.method, model.network, seed=spec.seed),
+        "operations": supervised.operations(model) if labels else operations(model.network),
+    }
 
 
 def _made_whole(
