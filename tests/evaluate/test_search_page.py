@@ -67,6 +67,29 @@ def test_the_headline_says_how_sure_it_is(verdict: str, said: str) -> None:
     assert said in second
 
 
+@pytest.mark.parametrize(
+    ("failed", "verdict", "said"),
+    [
+        ((2, 0), "default fails", "0 of the best and 2 of the project file's settings failed"),
+        ((0, 1), "best fails", "1 of the best and 0 of the project file's settings failed"),
+    ],
+)
+def test_runs_that_failed_are_told(failed: tuple[int, int], verdict: str, said: str) -> None:
+    told = found(verdict)
+    confirmed = told["confirmed"]
+    confirmed |= {"failed": {"default": failed[0], "best": failed[1]}}
+    confirmed["problem"] = {"default": "" if failed[1] else "the loss is not a number", "best": ""}
+    confirmed["problem"]["best"] = "the loss grew" if failed[1] else ""
+    confirmed["values"]["default"][0] = None
+    first, second = headline(told)
+    assert first.startswith("Best of the search")
+    assert said in second
+    kept = ("(the loss grew): those are kept", "(the loss is not a number): the best is taken")
+    assert kept[not failed[1]] in second
+    table = next(s for s in search_page(told, "").sections if s.title == "On other seeds")
+    assert table.rows[0] == ("1", "failed", "1.5")
+
+
 def test_every_trial_stands_on_the_page_the_best_first() -> None:
     page = search_page(found(), "tune:\n  lr: 0.01\n")
     table = next(s for s in page.sections if s.title == "All trials")

@@ -33,6 +33,18 @@ def test_what_is_said(gains: list[float], said: str) -> None:
     assert verdict(gains)["verdict"] == said
 
 
+@pytest.mark.parametrize(
+    ("default", "best", "said"),
+    [(1, 0, "default fails"), (0, 1, "best fails"), (2, 2, "best fails"), (3, 2, "default fails")],
+)
+def test_settings_whose_runs_fail_more_often_are_not_better(
+    default: int, best: int, said: str
+) -> None:
+    found = verdict([1.0, 1.1, 0.9], default=default, best=best)
+    assert found["verdict"] == said
+    assert found["gain"] == verdict([1.0, 1.1, 0.9])["gain"]
+
+
 def test_false_alarms_are_as_rare_as_promised() -> None:
     draw = np.random.default_rng(0)
     said = [verdict(list(draw.normal(size=3)))["verdict"] for _ in range(2000)]

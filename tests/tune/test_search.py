@@ -189,6 +189,21 @@ def test_a_trial_that_fails_says_why_and_does_not_end_the_search(given: Path) ->
         run(given, base, "hopeless", space={"max_length": Dimension(choices=(16, 17))}, trials=2)
 
 
+def test_settings_of_the_file_that_diverge_do_not_end_the_search(given: Path) -> None:
+    base = BASE.model_copy(update={"lr": 1e30, "max_rollbacks": 0, "epochs": 1.0})
+    space = {"lr": Dimension(choices=(0.01, 0.02))}
+    summary = run(given, base, space=space, trials=2, confirm=2)
+    assert summary["verdict"] == "default fails"
+    assert summary["values"]["default"] == [None, None]
+    assert None not in summary["values"]["best"]
+    assert "not a number" in summary["problem"]["default"]
+    assert winner(given / "out", base).lr == summary["best"]["settings"]["lr"]
+    assert list((given / "out" / "trials").iterdir()) == [], "no checkpoint is left behind"
+    written = (given / "out" / "confirm.jsonl").read_text()
+    assert run(given, base, space=space, trials=2, confirm=2) == summary
+    assert (given / "out" / "confirm.jsonl").read_text() == written, "none is made again"
+
+
 def test_a_gain_that_may_be_luck_is_not_called_one(given: Path) -> None:
     base = BASE.model_copy(update={"lr": 0.01, "epochs": 1.0})
     idle = {"max_rollbacks": Dimension(choices=(1, 2))}  # nothing diverges here

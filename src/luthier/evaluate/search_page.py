@@ -76,6 +76,8 @@ def headline(found: Mapping[str, Any]) -> list[str]:
     first = f"Best of the search: {named} ({found['metric']} {best['value']:.4g})."
     if said == "not confirmed":
         return [first, "Whether that is luck was not measured: search.confirm has too few seeds."]
+    if said in ("default fails", "best fails"):
+        return [first, _failed(found["confirmed"])]
     interval = f"{gain['mean']:+.4g} [{gain['low']:+.4g}, {gain['high']:+.4g}]"
     words = {
         "better": f"It gains {interval} over the project file's settings, on {seeds} other seeds.",
@@ -84,6 +86,17 @@ def headline(found: Mapping[str, Any]) -> list[str]:
         f"file's settings ({interval}): those are kept.",
     }
     return [first, words[said]]
+
+
+def _failed(told: Mapping[str, Any]) -> str:
+    """How often runs with both settings failed on other seeds, why, and what is taken."""
+    seeds, failed = len(told["seeds"]), told["failed"]
+    why = next(p for p in (told["problem"]["default"], told["problem"]["best"]) if p)
+    taken = "the best is taken" if told["verdict"] == "default fails" else "those are kept"
+    return (
+        f"Of runs with {seeds} other seeds {failed['best']} of the best and {failed['default']} of "
+        f"the project file's settings failed ({why}): {taken}."
+    )
 
 
 def _history(trials: Sequence[Mapping[str, Any]], metric: str, direction: str) -> dict[str, Any]:
@@ -177,7 +190,7 @@ def _confirmed(found: Mapping[str, Any]) -> Section:
     told = found["confirmed"]
     values = told["values"]
     rows = [
-        (str(seed), f"{default:.4g}", f"{best:.4g}")
+        (str(seed), *("failed" if v is None else f"{v:.4g}" for v in (default, best)))
         for seed, default, best in zip(
             told["seeds"], values["default"], values["best"], strict=True
         )

@@ -174,18 +174,22 @@ def attempt(
     folder = Path(job.folder) / "trials" / name
     folder.mkdir(parents=True, exist_ok=True)
     train = read_examples(Path(job.rows), "train")
-    summary = tune(
-        open_model(Path(job.model), spec, job.plan, train),
-        train,
-        read_examples(Path(job.rows), "validation"),
-        read_documents(Path(job.texts)) if job.texts else [],
-        spec,
-        job.plan,
-        folder,
-        Quiet(),
-        losses=read_terms(Path(job.rows)),
-        watch=watch,
-    )
+    try:
+        summary = tune(
+            open_model(Path(job.model), spec, job.plan, train),
+            train,
+            read_examples(Path(job.rows), "validation"),
+            read_documents(Path(job.texts)) if job.texts else [],
+            spec,
+            job.plan,
+            folder,
+            Quiet(),
+            losses=read_terms(Path(job.rows)),
+            watch=watch,
+        )
+    except (LuthierError, _EndedEarlyError):
+        shutil.rmtree(folder)  # nothing goes on from its checkpoints
+        raise
     shutil.rmtree(folder)
     return summary
 

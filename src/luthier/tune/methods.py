@@ -276,7 +276,7 @@ def tuned_at_once(method: Method, network: Any, *, seed: int) -> int:
         network: What ``apply`` returned.
         seed: Of the run.
     """
-    sizes = {n: p.numel() for n, p in network.named_parameters() if p.requires_grad}
+    sizes: dict[str, int] = {n: p.numel() for n, p in network.named_parameters() if p.requires_grad}
     if isinstance(method, Half) and method.rounds > 1:
         drawn = (_drawn(method, network, number, seed) for number in range(method.rounds))
         return max(sum(sizes[name] for name in names) for names in drawn)

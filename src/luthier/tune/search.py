@@ -23,7 +23,7 @@ from luthier.core.spec import Spec, allow_bare, runtime
 from luthier.setup.plan import Plan
 from luthier.tune.tune import TuneSpec
 
-SEARCH_VERSION = 2
+SEARCH_VERSION = 3
 SHORTHANDS = {"sampler": "kind", "pruner": "kind"}
 """``sampler: gp`` means ``sampler: {kind: gp}``."""
 RESULTS, SETTINGS = "search.json", "best.yaml"
@@ -258,12 +258,14 @@ def _fruitless(trials: Sequence[dict[str, Any]]) -> TuneError:
 def winner(folder: Path, base: TuneSpec) -> TuneSpec:
     """The settings to tune with: the best if they gained beyond noise, else those of the file.
 
+    The best, too, if they were not to be confirmed, or if those of the file fail.
+
     Args:
         folder: What ``search`` filled.
         base: The settings of the project file.
     """
     found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-    if found["confirmed"]["verdict"] in ("better", "not confirmed"):
+    if found["confirmed"]["verdict"] in ("better", "not confirmed", "default fails"):
         return with_settings(base, found["best"]["settings"])
     return base
 
