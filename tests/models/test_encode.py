@@ -152,4 +152,5 @@ def test_the_digest_names_weights_and_pooling(tiny_encoder: Path, tmp_path: Path
     first = load_encoder(str(folder), precision="float32")
     mean = load_encoder(str(tiny_encoder), precision="float32")
     assert first.digest != same
+    assert load_encoder(str(tiny_encoder), precision="int8").digest != same
     assert not np.allclose(first.encode(["text fill"]), mean.encode(["text fill"]))

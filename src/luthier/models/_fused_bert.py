@@ -9,6 +9,7 @@ optimizer finds them (``main_grad`` of a parameter that has this attribute).
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -107,6 +108,22 @@ def release() -> None:
     _spaces.clear()
 
 
+def packed(stack: Stack) -> Stack:
+    """The same network with its matrices packed once, for passes that don't change them.
+
+    A pass over few tokens is then quick: packing reads and writes all weights.
+    """
+    space, made = Space(stack, LINES, keep=False), []
+    for call, weights in zip(space.calls, stack.blocks, strict=True):
+        sizes = [sum(p.numel() for p in part) for part in (weights[:3], *zip(weights[3:6]))]
+        ready = tuple(_empty(size) for size in sizes)
+        call.weights[:] = [p.data_ptr() for p in weights]
+        call.ready[:] = [p.data_ptr() for p in ready]
+        library()[0].bert_pack(ctypes.byref(call))
+        made.append(ready)
+    return dataclasses.replace(stack, ready=tuple(made))
+
+
 def states(stack: Stack, x: Tensor | Embedded, starts: Tensor, *, training: bool) -> Tensor:
     """Last hidden states.
 
@@ -190,7 +207,10 @@ class Run:
         self.hidden, attended = dropout(hidden, int(keys[0])), dropout(attention, int(keys[1]))
         self.made: dict[int, Tensor] = {}
         self.embed: tuple[Embedded, EmbedCall] | None = None
-        for call, weights in zip(space.calls, stack.blocks, strict=True):
+        none: list[tuple[Tensor, ...]] = [()] * len(stack.blocks)
+        packed = stack.ready or none
+        for call, weights, ready in zip(space.calls, stack.blocks, packed, strict=True):
+            call.ready[:] = _pointers(ready or [None] * 4)
             call.tokens, call.rows, call.starts = tokens, len(starts) - 1, starts.data_ptr()
             call.hidden, call.attention = self.hidden, attended
             call.weights[:] = [p.data_ptr() for p in weights]

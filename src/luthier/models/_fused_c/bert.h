@@ -19,6 +19,7 @@ typedef struct {
     /* memory for any block; slope is the gradient by y and becomes that by x */
     bf16 *packed, *made, *left, *right, *slope, *to_out, *to_sides;
     float *sums; /* [threads][3][width], zero */
+    bf16 *ready[4]; /* what bert_pack packed once for all passes, or NULL; see bert.c */
 } Block;
 
 /* Which dropout it is; each block has two more for its values. */
