@@ -119,11 +119,16 @@ def redact(text: object) -> str:
     Args:
         text: The message of a library, or the exception itself.
     """
-    said = str(text)
-    for value in sorted(_revealed, key=len, reverse=True):
-        said = said.replace(value, MASK)
+    said = without_revealed(str(text))
     said = _URL_PASSWORD.sub(rf"\1:{MASK}@", said)
     return _SAID_PASSWORD.sub(lambda found: found[1] + MASK, said)
+
+
+def without_revealed(text: str) -> str:
+    """A text without the values ``reveal`` has read so far; all else stays as it is."""
+    for value in sorted(_revealed, key=len, reverse=True):
+        text = text.replace(value, MASK)
+    return text
 
 
 def _value(name: str) -> str:
