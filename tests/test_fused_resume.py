@@ -8,25 +8,19 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from tiny_models import examples, plan, vocabulary
+from tiny_models import plan, vocabulary
+from tiny_runs import killed_after, rows, steps_begun
 
-from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.models._fused_library import library
 from luthier.models.likelihood import operations
 from luthier.models.load import Model, assemble
-from luthier.tune import _loop
 from luthier.tune._history import History
-from luthier.tune._lm import NextToken
-from luthier.tune._rows import from_examples
+from luthier.tune._loop import train
 from luthier.tune.methods import Full, Lora, MethodSpec, apply
 from luthier.tune.tune import TuneSpec
 
 pytestmark = pytest.mark.skipif(library()[0] is None, reason=f"NOT TESTED: {library()[1]}")
-
-
-class KilledError(Exception):
-    """As if the process had been killed."""
 
 
 def model(method: MethodSpec) -> Model:
@@ -50,13 +44,6 @@ def model(method: MethodSpec) -> Model:
     return made
 
 
-def rows(own: Model, begin: int) -> NextToken:
-    found = from_examples(
-        examples(24, begin=begin), own.renderer, max_length=64, learn_all=False, ledger=Ledger()
-    )
-    return NextToken(found, 64, int(own.tokenizer.pad_token_id), smoothing=0.1)
-
-
 def trained(method: MethodSpec, folder: Path, **changes: Any) -> tuple[Model, History]:
     folder.mkdir(exist_ok=True)
     own = model(method)
@@ -65,31 +52,23 @@ def trained(method: MethodSpec, folder: Path, **changes: Any) -> tuple[Model, Hi
         **settings, method=method, validation_every=3, checkpoint_every_s=0.0, **changes
     )
     how = plan(micro=256, precision="bfloat16")
-    history = _loop.train(own, rows(own, 0), rows(own, 100), spec, how, folder, Quiet())
+    sides = [rows(own, 24, begin, smoothing=0.1) for begin in (0, 100)]
+    history = train(own, *sides, spec, how, folder, Quiet())
     return own, history
 
 
 @pytest.mark.parametrize("method", [Full(), Lora(r=8)], ids=lambda m: m.kind)
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_killed_run_ends_like_one_that_was_not(
-    method: MethodSpec, optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: MethodSpec, optimizer: str, tmp_path: Path
 ) -> None:
     changes = {"optimizer": {"kind": optimizer}}
     straight, expected = trained(method, tmp_path / "straight", **changes)
-    real, calls = _loop._one_step, 0
-
-    def dying(*args: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 5:
-            raise KilledError
-        real(*args)
-
-    monkeypatch.setattr(_loop, "_one_step", dying)
-    with pytest.raises(KilledError):
+    with killed_after(4):
         trained(method, tmp_path / "killed", **changes)
-    resumed, history = trained(method, tmp_path / "killed", **changes)
-    assert calls - 5 == expected.step - 4, "the first four steps were not done again"
+    with steps_begun() as begun:
+        resumed, history = trained(method, tmp_path / "killed", **changes)
+    assert begun == list(range(4, expected.step)), "the first four steps were not done again"
     assert expected.step > 6
     assert [line[1] for line in history.train] == [line[1] for line in expected.train]
     assert history.validation == expected.validation

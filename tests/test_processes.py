@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from tiny_models import examples, plan, tiny
+from tiny_runs import killed_after
 from torch import distributed, multiprocessing
 
 from luthier.core.progress import Quiet
 from luthier.core.records import Example, Message
 from luthier.models.load import load, save
-from luthier.tune import _loop
 from luthier.tune._history import read_history
 from luthier.tune._world import World, leave
 from luthier.tune.classification import Classification
@@ -51,10 +51,6 @@ PARALLEL = ("ddp", "fsdp2")
 STOP = 3  # steps after which the runs that change their processes are stopped
 
 
-class StoppedError(Exception):
-    """Stands for the end of all processes."""
-
-
 def rows(spec: TuneSpec) -> tuple[list[Example], list[Example]]:
     if isinstance(spec.objective, Classification):
         made = labelled_rows.single(28)
@@ -87,21 +83,8 @@ def work(folder: Path, base: Path, case: str, world: World | None = None) -> Non
 
 def stopped(folder: Path, base: Path, case: str, world: World | None = None) -> None:
     """The same, ended after some steps."""
-    real, done = _loop._one_step, 0
-
-    def dying(*given: Any) -> str:
-        nonlocal done
-        if done == STOP:
-            raise StoppedError
-        done += 1
-        return real(*given)
-
-    _loop._one_step = dying
-    try:
-        with pytest.raises(StoppedError):
-            work(folder, base, case, world)
-    finally:
-        _loop._one_step = real
+    with killed_after(STOP):
+        work(folder, base, case, world)
 
 
 def in_each(rank: int, folder: str, base: str) -> None:

@@ -11,35 +11,23 @@ from typing import Any
 import pytest
 import torch
 from tiny_models import examples, logits, plan, tiny
+from tiny_runs import killed_after, rows
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.models import likelihood
-from luthier.models.load import Model, load
-from luthier.tune import _loop
+from luthier.models.load import load
 from luthier.tune._history import History
 from luthier.tune._lm import NextToken
 from luthier.tune._loop import train
 from luthier.tune._objective import steps
-from luthier.tune._rows import from_examples
 from luthier.tune.methods import Bottleneck, Lora, Method, Prefix, Prompt, apply
 from luthier.tune.objectives import language_rows
 from luthier.tune.tune import TuneSpec, tune
 
 BASE: dict[str, Any] = {"lr": 0.01, "batch_rows": 4, "max_length": 64, "report_to": ()}
-
-
-def rows(model: Model, count: int, begin: int = 0) -> NextToken:
-    found = from_examples(
-        examples(count, begin=begin),
-        model.renderer,
-        max_length=64,
-        learn_all=False,
-        ledger=Ledger(),
-    )
-    return NextToken(found, 64, int(model.tokenizer.pad_token_id))
 
 
 def by_hand(given: NextToken, window: list[int]) -> tuple[float, float]:
@@ -72,29 +60,13 @@ def test_each_window_has_the_gradient_of_its_mean_the_smaller_last_one_too(
         assert (line[1], line[5]) == pytest.approx(by_hand(given, window), rel=1e-4)
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
-def run(folder: Path, last: int | None = None, **changes: Any) -> tuple[list[Any], History]:
-    """One run with dropout, ended before the step of this number; its weights and history."""
+def run(folder: Path, **changes: Any) -> tuple[list[Any], History]:
+    """One run with dropout; its weights and history."""
     folder.mkdir(exist_ok=True)
-    model, real, done = tiny(), _loop._one_step, 0
-
-    def step(*given: Any) -> str:
-        nonlocal done
-        if done == last:
-            raise KilledError
-        done += 1
-        return real(*given)
-
+    model = tiny()
     spec = TuneSpec(**{**BASE, "validation_every": 2, **changes})
     model.network = apply(Lora(r=2, lora_dropout=0.2), model.network, seed=0)
-    _loop._one_step = step
-    try:
-        history = train(model, rows(model, 20), rows(model, 6, 60), spec, plan(), folder, Quiet())
-    finally:
-        _loop._one_step = real
+    history = train(model, rows(model, 20), rows(model, 6, 60), spec, plan(), folder, Quiet())
     return [p.detach() for p in model.network.parameters() if p.requires_grad], history
 
 
@@ -107,8 +79,8 @@ def test_a_run_killed_at_any_step_loses_no_figure_and_no_bit(
     assert whole.step == 5
     for last in range(whole.step):
         folder = tmp_path / str(last)
-        with pytest.raises(KilledError):
-            run(folder, last, checkpoint_every_s=every_s)
+        with killed_after(last):
+            run(folder, checkpoint_every_s=every_s)
         found, history = run(folder, checkpoint_every_s=every_s)
         assert [line[1] for line in history.train] == [line[1] for line in whole.train]
         assert history.validation == whole.validation

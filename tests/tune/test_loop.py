@@ -10,32 +10,19 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import examples, plan, tiny
+from tiny_models import plan, tiny
+from tiny_runs import killed_after, rows, steps_begun
 
 from luthier.core.errors import ResourceError, TuneError
-from luthier.core.ledger import Ledger
 from luthier.core.progress import Quiet
 from luthier.models.load import Model
 from luthier.setup.optimizers import Muon
 from luthier.tune import _checkpoint, _lm, _loop
 from luthier.tune._history import History
-from luthier.tune._lm import NextToken
 from luthier.tune._loop import train
-from luthier.tune._rows import from_examples
 from luthier.tune.tune import TuneSpec
 
 BASE: dict[str, Any] = {"lr": 0.01, "batch_tokens": 512, "max_length": 64, "max_grad_norm": 5.0}
-
-
-def rows(model: Model, count: int = 40, begin: int = 0) -> NextToken:
-    found = from_examples(
-        examples(count, begin=begin),
-        model.renderer,
-        max_length=64,
-        learn_all=False,
-        ledger=Ledger(),
-    )
-    return NextToken(found, 64, int(model.tokenizer.pad_token_id))
 
 
 def trained(
@@ -45,7 +32,7 @@ def trained(
     model = tiny()
     held_out = rows(model, 8, begin=100) if validation else None
     spec = TuneSpec(**{**BASE, **changes})
-    history = train(model, rows(model), held_out, spec, plan(micro=micro), folder, Quiet())
+    history = train(model, rows(model, 40), held_out, spec, plan(micro=micro), folder, Quiet())
     return model, history
 
 
@@ -66,7 +53,7 @@ def test_the_first_four_losses(tmp_path: Path) -> None:
 def test_the_first_loss_is_the_models_own(tmp_path: Path) -> None:
     _, history = trained(tmp_path, batch_tokens=100_000, max_steps=1)
     model = tiny()
-    some = rows(model)
+    some = rows(model, 40)
     assert losses(history) == pytest.approx([some.measure(model, plan())["loss"]], rel=1e-4)
 
 
@@ -95,31 +82,15 @@ def test_packed_and_single_rows_give_the_same_step(
     torch.testing.assert_close(weights(single), weights(packed), rtol=1e-2, atol=2e-3)
 
 
-class KilledError(Exception):
-    """Stands for the end of the process."""
-
-
 @pytest.mark.parametrize("changes", [{}, {"optimizer": Muon()}, {"lr": 1e-3, "patience": 50}])
-def test_a_resumed_run_equals_an_uninterrupted_one(
-    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(changes: dict[str, Any], tmp_path: Path) -> None:
     spec = {**changes, "epochs": 6, "validation": True, "validation_every": 2}
     straight, expected = trained(tmp_path / "straight", checkpoint_every_s=0.0, **spec)
-    real, calls = _loop._one_step, 0
-
-    def dying(*args: Any) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 5:
-            raise KilledError
-        real(*args)
-
-    monkeypatch.setattr(_loop, "_one_step", dying)
-    with pytest.raises(KilledError):
+    with killed_after(4):
         trained(tmp_path / "killed", checkpoint_every_s=0.0, **spec)
-    assert calls == 5
-    resumed, history = trained(tmp_path / "killed", checkpoint_every_s=0.0, **spec)
-    assert calls - 5 == expected.step - 4  # the first four steps were not done again
+    with steps_begun() as begun:
+        resumed, history = trained(tmp_path / "killed", checkpoint_every_s=0.0, **spec)
+    assert begun == list(range(4, expected.step)), "the first four steps were not done again"
     assert losses(history) == losses(expected)
     assert history.validation == expected.validation
     assert torch.equal(weights(resumed), weights(straight))
@@ -220,7 +191,7 @@ def test_bfloat16_follows_float32(tmp_path: Path) -> None:
     model.network.to(torch.bfloat16)
     folder = tmp_path / "rounded"
     folder.mkdir()
-    spec, some = TuneSpec(**{**BASE, "epochs": 3.0}), rows(model)
+    spec, some = TuneSpec(**{**BASE, "epochs": 3.0}), rows(model, 40)
     rounded = train(model, some, None, spec, plan(precision="bfloat16"), folder, Quiet())
     assert losses(rounded) == pytest.approx(losses(exact), rel=0.05)
     assert model.network.dtype == torch.bfloat16
@@ -229,7 +200,7 @@ def test_bfloat16_follows_float32(tmp_path: Path) -> None:
 def test_a_history_is_plain_data(tmp_path: Path) -> None:
     _, history = trained(tmp_path, validation=True)
     assert History(**dataclasses.asdict(history)) == history
-    assert history.tokens == rows(tiny()).rows.lengths.sum()
+    assert history.tokens == rows(tiny(), 40).rows.lengths.sum()
 
 
 def test_rows_without_anything_to_learn_are_skipped_and_counted(tmp_path: Path) -> None:
@@ -300,16 +271,7 @@ def test_a_run_killed_after_it_went_back_ends_like_one_that_was_not(
     calls = ruin(monkeypatch, lambda call: math.nan if call == 8 else 1.0)
     straight, expected = trained(tmp_path / "straight", **spec)
     calls[0] = 0
-    real, made = _loop._one_step, [0]
-
-    def dying(*args: Any) -> str:
-        made[0] += 1
-        if made[0] == 10:
-            raise KilledError
-        return real(*args)
-
-    monkeypatch.setattr(_loop, "_one_step", dying)
-    with pytest.raises(KilledError):
+    with killed_after(9):
         trained(tmp_path / "killed", **spec)
     resumed, history = trained(tmp_path / "killed", **spec)
     assert losses(history) == losses(expected)
@@ -340,7 +302,9 @@ def test_an_observer_is_told_everything(tmp_path: Path) -> None:
     )
     model = tiny()
     spec = TuneSpec(**{**BASE, "max_steps": 2, "epochs": 9.0, "validation_every": 2})
-    history = train(model, rows(model), rows(model, 4), spec, plan(), tmp_path, Quiet(), observer)
+    history = train(
+        model, rows(model, 40), rows(model, 4), spec, plan(), tmp_path, Quiet(), observer
+    )
     figures = {"loss", "learning_rate", "grad_norm", "tokens"}
     assert told == [
         ("begun", 0),

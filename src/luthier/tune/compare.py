@@ -216,9 +216,9 @@ def _epochs(job: Job, model: Any, spec: TuneSpec) -> float:
     from luthier.core.ledger import Ledger
     from luthier.setup.optimizers import AdamW
     from luthier.tune._objective import windows
-    from luthier.tune.tune import _rows
+    from luthier.tune.tune import rows_of
 
-    learned, _ = _rows(job.train, (), job.documents, model, spec, job.plan, job.losses, Ledger())
+    learned, _ = rows_of(job.train, (), job.documents, model, spec, job.plan, job.losses, Ledger())
     usual = spec.model_copy(update={"optimizer": AdamW()})
     return min(spec.epochs, spec.max_steps / len(windows(learned.lengths, usual, epoch=0)))
 

@@ -17,7 +17,7 @@ from luthier.core.spec import Spec, allow_bare, runtime
 from luthier.setup.optimizers import AdamW, OptimizerSpec, default_lr
 from luthier.setup.plan import Plan
 from luthier.setup.schedules import Cosine, ScheduleSpec
-from luthier.tune import preference, supervised
+from luthier.tune import preference, retrieval, supervised
 from luthier.tune.classification import Classification
 from luthier.tune.methods import Full, MethodSpec
 from luthier.tune.multi_label import MultiLabel
@@ -179,7 +179,7 @@ def tune(
 
     torch.set_num_threads(plan.threads)
     world, ledger, new = world or World(), Ledger(), _check(model, spec)
-    learned, held_out = _rows(train, validation, documents, model, spec, plan, losses, ledger)
+    learned, held_out = rows_of(train, validation, documents, model, spec, plan, losses, ledger)
     before = _figures_before(held_out, model, plan, spec)
     method = _make_trainable(model, learned, spec, plan, new, world)
     observer = observer_of(model, validation, spec, folder, world, watch)
@@ -235,7 +235,7 @@ def _make_trainable(
         model.network.gradient_checkpointing_enable({"use_reentrant": False})
     if spec.method.kind == "full" and not world.sharded:
         supervised.narrow(model, learned)
-    labels = isinstance(spec.objective, supervised.KINDS)
+    labels = isinstance(spec.objective, supervised.OPENED)
     return {
         "trainable": tuned_at_once(spec.method, model.network, seed=spec.seed),
         "operations": supervised.operations(model) if labels else operations(model.network),
@@ -291,7 +291,7 @@ def open_model(folder: Path, spec: TuneSpec, plan: Plan, train: Sequence[Example
     precision = "float32" if sharded else plan.precision
     # QLoRA says itself how its base is held
     bits = "none" if spec.method.kind == "qlora" else plan.quantisation
-    if isinstance(spec.objective, supervised.KINDS):
+    if isinstance(spec.objective, supervised.OPENED):
         how = {
             "device": plan.device,
             "precision": precision,
@@ -320,14 +320,14 @@ def _check(model: Model, spec: TuneSpec) -> Sequence[str]:
             where="tune.method.num_virtual_tokens",
         )
     model.context_length -= taken
-    if isinstance(spec.objective, supervised.KINDS):
+    if isinstance(spec.objective, supervised.OPENED):
         return supervised.check(spec.objective, model)
     model.renderer.check()
     likelihood.check(model.network)
     return ()
 
 
-def _rows(
+def rows_of(
     train: Sequence[Example],
     validation: Sequence[Example],
     documents: Sequence[Document],
@@ -337,7 +337,22 @@ def _rows(
     losses: Terms | None,
     ledger: Ledger,
 ) -> tuple[Objective, Objective | None]:
-    """Training rows, and validation rows if there are any; refusals are in the ledger."""
+    """Training rows, and validation rows if there are any; see ``tune``.
+
+    Args:
+        train: Rows to learn.
+        validation: Rows to measure.
+        documents: Plain texts; for ``pretrain`` without validation rows some are held out.
+        model: Its tokenizer and template make the tokens.
+        spec: The objective and its lengths.
+        plan: Of the reference's log-probabilities, where answers are compared.
+        losses: What balancing said about the loss.
+        ledger: Gets the refusals.
+
+    Raises:
+        TuneError: Nothing to learn.
+        LeakageError: More rows refused than ``max_refused`` allows.
+    """
     from luthier.tune._truncate import settle
 
     match spec.objective:
@@ -356,6 +371,9 @@ def _rows(
                 supervised.build(spec.objective, side, model, spec, losses, ledger)
                 for side in (train, validation)
             )
+        case retrieval.EncoderPairs() | retrieval.Reranker():
+            sides = train, validation
+            learned, held_out = retrieval.build(spec, sides, documents, model, plan, ledger)
         case preference.Dpo() | preference.Orpo() | preference.Kto():
             learned, held_out = (
                 preference.build(spec.objective, side, model, tuning=spec, plan=plan, ledger=ledger)
