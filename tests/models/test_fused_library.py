@@ -18,14 +18,14 @@ def asked_anew() -> None:
 
 
 def test_without_a_compiler_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_fused_library, "_processor_flags", lambda: _fused_library._NEEDED)
+    monkeypatch.setattr(_fused_library, "processor_flags", lambda: _fused_library._NEEDED)
     monkeypatch.setenv("CC", "no-such-compiler")
     assert library() == (None, "there is no C compiler (gcc)")
     library.cache_clear()
 
 
 def test_on_another_processor_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_fused_library, "_processor_flags", lambda: {"avx2"})
+    monkeypatch.setattr(_fused_library, "processor_flags", lambda: {"avx2"})
     found, reason = library()
     assert found is None
     assert "AMX" in reason
@@ -35,7 +35,7 @@ def test_on_another_processor_there_is_a_reason(monkeypatch: pytest.MonkeyPatch)
 def test_what_cannot_be_compiled_is_a_reason(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(_fused_library, "_processor_flags", lambda: _fused_library._NEEDED)
+    monkeypatch.setattr(_fused_library, "processor_flags", lambda: _fused_library._NEEDED)
     monkeypatch.setenv("CC", "false")  # a program that fails
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     found, reason = library()

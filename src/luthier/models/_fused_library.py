@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import os
 import platform
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from luthier.core.compiled import compiled, compiler, processor_flags
 
 _FOLDER = Path(__file__).parent / "_fused_c"
 _FLAGS = ("-O3", "-march=native", "-fopenmp", "-fPIC")
@@ -91,14 +89,14 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
 @functools.cache
 def library() -> tuple[Any, str]:
     """The compiled kernels, or None and the reason why there are none."""
-    flags = _processor_flags()
+    flags = processor_flags()
     if platform.system() != "Linux" or not flags >= _NEEDED:
         return None, "this processor has no matrix tiles (AMX)"
-    compiler = shutil.which(os.environ.get("CC", "gcc"))
-    if compiler is None:
+    by = compiler()
+    if by is None:
         return None, "there is no C compiler (gcc)"
     try:
-        loaded = ctypes.CDLL(str(_compiled(compiler)))
+        loaded = ctypes.CDLL(str(_compiled(by)))
     except (OSError, subprocess.SubprocessError) as error:
         return None, f"the kernels could not be compiled: {error}"
     for name, types in _SIGNATURES.items():
@@ -110,34 +108,5 @@ def library() -> tuple[Any, str]:
     return loaded, ""
 
 
-def _compiled(compiler: str) -> Path:
-    sources = sorted(_FOLDER.glob("*.c"))
-    parts = [path.read_bytes() for path in (*sources, *sorted(_FOLDER.glob("*.h")))]
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
-    told = [*parts, version, " ".join(sorted(_processor_flags())).encode(), repr(_FLAGS).encode()]
-    digest = hashlib.sha256(b"\0".join(told)).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luthier"
-    made = cache / f"kernels-{digest}.so"
-    if made.is_file():
-        return made
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        objects = []
-        for source in sources:
-            objects.append(f"{folder}/{source.stem}.o")
-            command = [compiler, *_FLAGS, "-c", str(source), "-o", objects[-1]]
-            subprocess.run(command, capture_output=True, check=True, timeout=120)
-        # not linked with OpenMP: its threads are to be those PyTorch has loaded
-        command = [compiler, "-shared", *objects, "-lm", "-o", f"{folder}/kernels.so"]
-        subprocess.run(command, capture_output=True, check=True, timeout=120)
-        os.replace(f"{folder}/kernels.so", made)
-    return made
-
-
-def _processor_flags() -> set[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return set()
-    found = next((line for line in lines if line.startswith("flags")), "")
-    return set(found.partition(":")[2].split())
+def _compiled(by: str) -> Path:
+    return compiled(_FOLDER, by, _FLAGS)

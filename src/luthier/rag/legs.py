@@ -1,0 +1,400 @@
+"""Search a version of a store in memory: by words, by meaning, and only where one may look.
+
+`Legs.of` makes it from the rows of a store, `Legs.updated` makes the next version out of one and a
+change, at the cost of what changed. What it answers is the same either way. Rows are numbers that
+hold within one `Legs` only; `Legs.ids` and `Legs.places` turn them into ids and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic import Field
+
+from luthier.core.columns import to_records
+from luthier.core.errors import StoreError
+from luthier.core.records import Passage
+from luthier.core.spec import Spec
+from luthier.models.encode import Vectors
+from luthier.rag import _versions
+from luthier.rag._grow import grown, tidied
+from luthier.rag._lists import Rows
+from luthier.rag._living import Chosen, Living, Slices
+from luthier.rag._words import Language, stems, words
+from luthier.rag.access import ANYONE, Slice
+from luthier.rag.dense import EXACT_ROWS, unit
+from luthier.rag.lexical import Scores, bm25_idf, cosine_idf, word_counts
+
+Weighting = Literal["bm25", "tfidf"]
+Query = str | Sequence[str] | Mapping[str, float]
+"""A question; or its words; or its words with their weights."""
+_VOCABULARIES = 4  # kept at once
+
+
+class LegsSpec(Spec):
+    """How passages are found by their words."""
+
+    stemmer: Language = "english"
+    """Whose word endings are cut off, so that the forms of a word are one; 'none' leaves them."""
+    weighting: Weighting = "bm25"
+    """How shared words count: BM25, or the cosine of TF-IDF."""
+    k1: float = Field(1.5, ge=0.0, le=10.0)
+    """BM25: how much a word's repetitions count; with 0 they do not."""
+    b: float = Field(0.75, ge=0.0, le=1.0)
+    """BM25: how much the length of a passage counts against it."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Hits:
+    """What was found, best first.
+
+    Attributes:
+        rows: int32.
+        scores: float32, larger is better.
+    """
+
+    rows: Rows
+    scores: Scores
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+_NOTHING = Hits(np.empty(0, np.int32), np.empty(0, np.float32))
+
+
+class Legs:
+    """A version, searchable. Made by `of`, `updated` or `open`; it never changes.
+
+    Args:
+        living: Its segments.
+        spec: See `LegsSpec`; ``stemmer`` decides what it holds, the rest how it is asked.
+
+    Attributes:
+        count: Passages in it.
+        spec: See above.
+    """
+
+    def __init__(self, living: Sequence[Living], spec: LegsSpec) -> None:
+        self.spec = spec
+        self.count = sum(one.count for one in living)
+        self._living = tuple(living)
+        self._ends = list(itertools.accumulate(len(one.segment) for one in living))
+        self._starts = [0, *self._ends[:-1]] if living else []
+        self._slices = Slices(self._living)
+        self._words: OrderedDict[tuple[object, ...], dict[str, int]] = OrderedDict()
+
+    @classmethod
+    def of(cls, batches: Iterable[pa.RecordBatch | pa.Table], spec: LegsSpec | None = None) -> Legs:
+        """A version from all its rows.
+
+        Args:
+            batches: As `PassageStore.rows` gives them.
+            spec: See `LegsSpec`.
+
+        Raises:
+            StoreError: The rows are no passages, two have one id, or vectors differ in length.
+            ResourceError: The stemmer is not installed.
+        """
+        spec = spec or LegsSpec()
+        return cls(list(grown(batches, spec.stemmer)), spec)
+
+    def updated(
+        self,
+        put: pa.Table | Iterable[pa.RecordBatch] | None = None,
+        gone: Collection[str] = (),
+    ) -> Legs:
+        """The next version; this one stays as it is.
+
+        Args:
+            put: All passages of documents that are new or changed.
+            gone: Ids of documents that are removed.
+
+        Raises:
+            StoreError: As for `of`.
+        """
+        batches = [] if put is None else [put] if isinstance(put, pa.Table) else list(put)
+        width = None if not self._living else self.dimension
+        new = list(grown(batches, self.spec.stemmer, width))
+        changed = {d for batch in batches for d in batch["document_id"].unique().to_pylist()}
+        documents = sorted(changed | set(gone))
+        old = [one.without(documents) for one in self._living]
+        return Legs(tidied([*old, *new], self.spec.stemmer), self.spec)
+
+    def save(self, folder: Path, version: int) -> None:
+        """Write this version into a folder; segments that are there are not written again.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        _versions.write_version(self._living, self.spec.stemmer, folder, version)
+
+    @classmethod
+    def open(cls, folder: Path, version: int, spec: LegsSpec | None = None) -> Legs:
+        """A version that was saved. Its files are mapped, not read.
+
+        Raises:
+            StoreError: It is not there, is damaged, or was made with another stemmer.
+        """
+        living, stemmer = _versions.read_version(folder, version)
+        spec = spec or LegsSpec(stemmer=stemmer)
+        if stemmer != spec.stemmer:
+            raise StoreError(
+                f"this search index was made with the stemmer '{stemmer}', not '{spec.stemmer}'",
+                where=str(folder),
+                mend=f"Set the stemmer to '{stemmer}', or build the index anew.",
+            )
+        return cls(living, spec)
+
+    @property
+    def dimension(self) -> int:
+        """Numbers of a vector; 0 without vectors."""
+        held = self._living[0].segment.vectors if self._living else None
+        return held.width if held is not None else 0
+
+    @property
+    def segments(self) -> list[tuple[int, int]]:
+        """Rows and living rows of each segment."""
+        return [(len(one.segment), one.count) for one in self._living]
+
+    def lexical(
+        self,
+        query: Query,
+        depth: int,
+        part: Slice,
+        *,
+        weighting: Weighting | None = None,
+        k1: float | None = None,
+        b: float | None = None,
+    ) -> Hits:
+        """The best ``depth`` passages of a slice that share a word with a query.
+
+        Args:
+            query: See `Query`. A word that stands in it twice counts twice; those whose weight is
+                not above 0 are left out.
+            depth: How many at most.
+            part: Where one may look.
+            weighting: By default the settings'; so are ``k1`` and ``b``.
+            k1: See `LegsSpec`.
+            b: See `LegsSpec`.
+
+        Returns:
+            Hits; equal scores stand in the order of their ids.
+        """
+        asked = self._asked(query)
+        if not asked or depth < 1 or not self.count:
+            return _NOTHING
+        how = weighting or self.spec.weighting
+        names = [term.encode() for term in asked]
+        places = [one.segment.words.terms.find(names) for one in self._living]
+        df = np.zeros(len(names), np.int64)
+        for one, place in zip(self._living, places, strict=True):
+            df += np.where(place >= 0, one.df[place], 0) if len(one.df) else 0
+        idf = bm25_idf(df, self.count) if how == "bm25" else cosine_idf(df, self.count)
+        weights = np.fromiter(asked.values(), np.float64, len(asked)) * idf
+        if how == "tfidf":
+            weights *= idf / max(float(np.sqrt((weights**2).sum())), 1e-30)
+        norms = self._bm25_norms(k1, b) if how == "bm25" else self._cosine_norms
+        found = []
+        for index, held in self._held(part):
+            there = np.flatnonzero(places[index] >= 0)
+            terms, share = places[index][there], weights[there].astype(np.float32)
+            postings = self._living[index].segment.words
+            found.append((index, *postings.best(terms, share, norms[index], held.mask, depth)))
+        return self._merged(found, depth)
+
+    def dense(self, vector: Vectors, depth: int, part: Slice) -> Hits:
+        """The ``depth`` passages of a slice nearest to a vector, with their cosines.
+
+        Args:
+            vector: Of any length but 0, shape (dimension,).
+            depth: How many at most.
+            part: Where one may look.
+
+        Raises:
+            StoreError: The passages have no vectors, or of another dimension.
+        """
+        if depth < 1 or not self.count:
+            return _NOTHING
+        if vector.shape != (self.dimension,):
+            raise StoreError(
+                f"a question's vector has the shape {vector.shape}, those of the passages "
+                f"({self.dimension},)",
+                mend="Ask with the encoder that the index was made with.",
+            )
+        asked = unit(vector)
+        if not np.isfinite(asked).all():
+            return _NOTHING
+        chosen = list(self._held(part))
+        exact = sum(held.count for _, held in chosen) <= EXACT_ROWS
+        found = []
+        for index, held in chosen:
+            coded = self._living[index].segment.vectors
+            assert coded is not None  # as the dimension says
+            few = held.mask is not None and held.count * 2 < len(held.mask)
+            rows, mask = (held.rows, None) if few else (None, held.mask)
+            found.append((index, *coded.nearest(asked, rows, mask, depth, exact=exact)))
+        return self._merged(found, depth)
+
+    def size(self, part: Slice) -> int:
+        """How many passages a slice holds."""
+        return sum(held.count for held in self._slices.of(part))
+
+    def passages(self, rows: Sequence[int] | Rows, part: Slice) -> list[Passage]:
+        """Passages by row, in the order asked for.
+
+        Those that the slice does not hold are left out: each is asked again, whatever found it.
+        """
+        made: dict[int, Passage] = {}
+        for index, places, local in self._split(rows):
+            one = self._living[index]
+            table = one.segment.rows.take(pa.array(local))
+            alive = one.alive[local]
+            records = to_records(table, Passage)
+            for place, passage, lives in zip(places, records, alive, strict=True):
+                if lives and part.holds(passage):
+                    made[place] = passage
+        return [made[place] for place in sorted(made)]
+
+    def ids(self, rows: Sequence[int] | Rows) -> list[str]:
+        """Ids of passages by row."""
+        return self._column("id", rows)
+
+    def titles(self, rows: Sequence[int] | Rows) -> list[str]:
+        """Titles of passages by row."""
+        return self._column("title", rows)
+
+    def vectors(self, rows: Sequence[int] | Rows) -> Vectors:
+        """Vectors of passages by row, shape (rows, dimension)."""
+        made = np.zeros((len(rows), self.dimension), np.float32)
+        for index, places, local in self._split(rows):
+            coded = self._living[index].segment.vectors
+            if coded is not None:
+                made[places] = coded.values[local]
+        return made
+
+    def places(self, ids: Sequence[str]) -> Rows:
+        """Rows of passages by id, -1 for those that are not there."""
+        made = np.full(len(ids), -1, np.int32)
+        for index, one in enumerate(self._living):
+            for place, id_ in enumerate(ids):
+                row = one.segment.place_of(id_)
+                if row >= 0 and one.alive[row]:
+                    made[place] = self._starts[index] + row
+        return made
+
+    def vocabulary(self, part: Slice | None = None) -> dict[str, int]:
+        """Words as they are written (in lower case), with the passages of a slice that have each.
+
+        A word of passages that one may not see is not among them: a correction of spelling would
+        tell it. It takes a second for some 200,000 passages; the last ones asked for are kept.
+
+        Args:
+            part: Whose words; by default what everyone may see.
+        """
+        part = part or Slice(ANYONE)
+        key = part.key
+        if (held := self._words.get(key)) is not None:
+            return held
+        made: dict[str, int] = {}
+        for index, chosen in self._held(part):
+            rows = self._living[index].segment.rows.select(["title", "text"])
+            if chosen.mask is not None:
+                rows = rows.take(pa.array(chosen.rows)).combine_chunks()
+            counts = word_counts(rows["title"].chunk(0), rows["text"].chunk(0))
+            made = {w: made.get(w, 0) + n for w, n in counts.items()} | {
+                w: n for w, n in made.items() if w not in counts
+            }
+        self._words[key] = made
+        while len(self._words) > _VOCABULARIES:
+            self._words.popitem(last=False)
+        return made
+
+    def _asked(self, query: Query) -> dict[str, float]:
+        """Terms of a query with how often each stands in it."""
+        if isinstance(query, str):
+            query = words(query)
+        pairs = query.items() if isinstance(query, Mapping) else ((one, 1.0) for one in query)
+        given: dict[str, float] = {}
+        for text, weight in pairs:
+            for word in words(text):
+                given[word] = given.get(word, 0.0) + float(weight)
+        made: dict[str, float] = {}
+        for stem, weight in zip(stems(list(given), self.spec.stemmer), given.values(), strict=True):
+            made[stem] = made.get(stem, 0.0) + weight
+        return {stem: weight for stem, weight in made.items() if weight > 0}
+
+    def _held(self, part: Slice) -> Iterator[tuple[int, Chosen]]:
+        """The segments of which a slice holds any, and what."""
+        return ((i, held) for i, held in enumerate(self._slices.of(part)) if held.count)
+
+    @functools.cached_property
+    def _mean_words(self) -> float:
+        return sum(one.words for one in self._living) / self.count
+
+    def _bm25_norms(self, k1: float | None, b: float | None) -> list[tuple[float, float]]:
+        k1 = self.spec.k1 if k1 is None else k1
+        b = self.spec.b if b is None else b
+        slope = k1 * b / self._mean_words if self._mean_words else 0.0
+        return [(k1 * (1.0 - b), slope)] * len(self._living)
+
+    @functools.cached_property
+    def _cosine_norms(self) -> list[Scores]:
+        """Of each segment's rows, by the weights that terms have over all segments."""
+        terms = pa.chunked_array([one.segment.words.terms.to_arrow() for one in self._living])
+        coded = terms.combine_chunks().dictionary_encode()
+        places = coded.indices.to_numpy()
+        df = np.bincount(places, np.concatenate([one.df for one in self._living]))
+        weights = cosine_idf(df, self.count)[places].astype(np.float32)
+        cuts = np.cumsum([len(one.df) for one in self._living])[:-1]
+        split = np.split(weights, cuts)
+        return [o.segment.words.norms(w) for o, w in zip(self._living, split, strict=True)]
+
+    def _merged(self, found: list[tuple[int, Rows, Scores]], depth: int) -> Hits:
+        """The best of what the segments found; equal scores in the order of their ids."""
+        if not found:
+            return _NOTHING
+        rows = np.concatenate([r + np.int32(self._starts[i]) for i, r, _ in found])
+        scores = np.concatenate([s for _, _, s in found])
+        if len(found) == 1:
+            return Hits(rows, scores)
+        order = np.lexsort((rows, -scores))
+        if np.any(np.diff(scores[order]) == 0):
+            ids = np.array(self.ids(rows), object)
+            order = np.array(sorted(range(len(rows)), key=lambda i: (-scores[i], ids[i])))
+        order = order[:depth]
+        return Hits(rows[order], scores[order])
+
+    def _split(
+        self, rows: Sequence[int] | Rows
+    ) -> Iterator[tuple[int, npt.NDArray[np.int64], Rows]]:
+        """For each segment that has any of some rows: their places, and their numbers in it."""
+        asked = np.asarray(rows, np.int64)
+        if len(asked) and not (asked.min() >= 0 and asked.max() < (self._ends or [0])[-1]):
+            raise IndexError("there is no such row in this version")
+        owner = np.searchsorted(self._ends, asked, side="right")
+        for index in np.unique(owner).tolist():
+            places = np.flatnonzero(owner == index)
+            yield index, places, (asked[places] - self._starts[index]).astype(np.int32)
+
+    def _column(self, name: str, rows: Sequence[int] | Rows) -> list[str]:
+        made: list[Any] = [None] * len(rows)
+        for index, places, local in self._split(rows):
+            values = self._living[index].segment.rows[name].chunk(0).take(pa.array(local))
+            for place, value in zip(places.tolist(), values.to_pylist(), strict=True):
+                made[place] = value
+        return made
+
+
+purge: Callable[[Path, Collection[str]], int] = _versions.purge
+prune: Callable[[Path, Collection[int]], int] = _versions.prune
+saved: Callable[[Path], list[int]] = _versions.saved
