@@ -81,6 +81,12 @@ def made(tmp_path: Path, fake: Any, example: Any) -> dict[str, Artifact]:
     return artifacts
 
 
+def test_half_of_the_weights_is_tuned_at_a_time(made: dict[str, Artifact]) -> None:
+    made["tune"].summary["method"] = "half"
+    plan = from_artifacts("docs", made, PLAN).plan
+    assert plan["method"] == "half, 400,000 weights at a time"
+
+
 def test_every_stage_has_its_part(made: dict[str, Artifact]) -> None:
     data = from_artifacts("docs", made, PLAN)
     assert data.project == "docs"
@@ -95,6 +101,7 @@ def test_every_stage_has_its_part(made: dict[str, Artifact]) -> None:
     assert data.machine["free memory"] == "17.18 GB"
     assert data.model["parameters"] == "11,800,000"
     assert data.plan["steps"] == "3, stopped early"
+    assert data.plan["method"] == "lora, 400,000 weights"
     assert data.plan["validation loss"] == "3.000 to 2.000 nats per token"
     assert data.classifier == {
         "kind": "head", "learnt": "3 labels from 1,234 rows", "temperature": "0.87",

@@ -23,20 +23,24 @@ from luthier.tune._weights import Weights
 ROWS = [[5, 6, 7, 8, 9], [4], [11, 12, 13, 14, 15, 16, 17, 18, 19], [7, 5]]
 
 
-def network(rate: float = 0.0) -> Any:
+def network(rate: float = 0.0, **other: Any) -> Any:
+    shape = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_attention_heads": 4,
+        "initializer_range": 0.3,
+        **other,
+    }
     torch.manual_seed(0)
     return BertForSequenceClassification(
         BertConfig(
             vocab_size=40,
-            hidden_size=32,
-            intermediate_size=48,
             num_hidden_layers=2,
-            num_attention_heads=4,
             max_position_embeddings=32,
             num_labels=3,
             hidden_dropout_prob=rate,
             attention_probs_dropout_prob=rate,
-            initializer_range=0.3,
+            **shape,
         )
     ).train()
 
@@ -127,19 +131,8 @@ KERNELS = pytest.mark.skipif(library()[0] is None, reason=f"NOT TESTED: {library
 
 def known(rate: float = 0.0) -> Any:
     """A network that the fused kernels know."""
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=40,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_labels=3,
-        hidden_dropout_prob=rate,
-        attention_probs_dropout_prob=rate,
-        initializer_range=0.1,
-    )
-    return BertForSequenceClassification(config).train()
+    sizes = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 2}
+    return network(rate, **sizes, initializer_range=0.1)
 
 
 @KERNELS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -63,11 +63,6 @@ class GradientBoosting(Spec):
     """Rounds; each grows one tree for each class."""
     learning_rate: float = Field(0.1, gt=0, le=1)
     """How much each tree counts."""
-
-
-EnsembleSpec = Annotated[
-    Bagging | Forest | AdaBoost | GradientBoosting, Field(discriminator="kind")
-]
 
 
 def fit_ensemble(
