@@ -68,6 +68,7 @@ class Outgoing:
         leaks: Callable[[str], bool] | None = None,
     ) -> None:
         self.rules = rules
+        self._texts = known
         self.removed: Counter[str] = Counter()
         self.stopped = ""
         self._known = {_url(u) for text in known for u in _URL.findall(text)}
@@ -90,6 +91,10 @@ class Outgoing:
             told += self._held
             self._held = []
         return told
+
+    def again(self) -> Outgoing:
+        """The same watch over another text."""
+        return Outgoing(self.rules, self._texts, self._leaks)
 
     def whole(self, text: str) -> str:
         """An answer that has not left yet: as it may, or the refusal in its place."""

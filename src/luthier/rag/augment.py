@@ -128,25 +128,25 @@ def fill(
     def conversation(chosen: Sequence[Passage]) -> tuple[Message, ...]:
         return _with_context(messages, last, written(chosen)) if chosen else tuple(messages)
 
-    def fits(chosen: Sequence[Passage]) -> bool:
-        if count_tokens(written(chosen)) > budget_tokens:
-            return False
-        if not bounds or count_prompt is None:
-            return True
-        return count_prompt(conversation(chosen)) <= min(bounds)
+    def small(chosen: Sequence[Passage]) -> bool:
+        return count_tokens(written(chosen)) <= budget_tokens
 
-    kept: list[Passage] = []
-    for passage in rows:
-        if fits(_arranged([*kept, passage], spec)):
-            kept.append(passage)
+    def fits(chosen: Sequence[Passage]) -> bool:
+        return small(chosen) and whole(chosen) <= min(bounds)
+
+    def whole(chosen: Sequence[Passage]) -> int:
+        return 0 if count_prompt is None else count_prompt(conversation(chosen))
+
+    kept = _greedy(rows, small, spec)
+    if bounds and count_prompt is not None and whole(_arranged(kept, spec)) > min(bounds):
+        kept = _greedy(rows, fits, spec)
     shown = _arranged(kept, spec)
-    told = conversation(shown)
     return Prompt(
-        told,
+        conversation(shown),
         tuple(shown),
         tuple(p for p in rows if p not in kept),
         {} if merged is None else merged.sources,
-        0 if count_prompt is None else count_prompt(told),
+        whole(shown),
     )
 
 
@@ -155,6 +155,17 @@ def numbered(passages: Sequence[Passage]) -> str:
     return "\n\n".join(
         NUMBERED.format(number=n, title=p.title, text=p.shown) for n, p in enumerate(passages, 1)
     )
+
+
+def _greedy(
+    rows: Sequence[Passage], fits: Callable[[Sequence[Passage]], bool], spec: AugmentSpec
+) -> list[Passage]:
+    """Each passage in turn, if it fits beside the better ones."""
+    kept: list[Passage] = []
+    for passage in rows:
+        if fits(_arranged([*kept, passage], spec)):
+            kept.append(passage)
+    return kept
 
 
 def _arranged(passages: Sequence[Passage], spec: AugmentSpec) -> list[Passage]:

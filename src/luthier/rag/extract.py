@@ -10,15 +10,18 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from luthier.core.records import Message, Passage
 from luthier.core.spec import Spec
 from luthier.models.generate import Reply, Sampling, Score
+from luthier.rag._care import Asked, Care, Finds
+from luthier.rag._leaving import Leaving
 from luthier.rag._spans import Found, Similarity, find, stretch
 from luthier.rag._terms import terms
+from luthier.rag.access import Viewer
 
 if TYPE_CHECKING:
     from luthier.models.encode import Encoder
@@ -67,13 +70,6 @@ class Extract:
         return self.passage.start + self.start, self.passage.start + self.end
 
 
-class Finds(Protocol):
-    """What is asked of an index (`luthier.rag.index.Index`)."""
-
-    def search_many(self, queries: Sequence[str]) -> list[list[Passage]]:
-        """Passages for each query, best first."""
-
-
 def extract(
     question: str,
     passages: Sequence[Passage],
@@ -118,11 +114,17 @@ class ExtractiveAnswerer:
         index: Where passages are found.
         spec: What is taken out of them.
         similar: An encoder's cosines, or none.
+        care: Who asks, what is refused and what is logged.
     """
 
     index: Finds
     spec: ExtractSpec
     similar: Similarity | None = None
+    care: Care = dataclasses.field(default_factory=Care)
+
+    def seen_by(self, viewer: Viewer) -> ExtractiveAnswerer:
+        """The same for another viewer."""
+        return dataclasses.replace(self, care=dataclasses.replace(self.care, viewer=viewer))
 
     def generate(
         self,
@@ -133,9 +135,8 @@ class ExtractiveAnswerer:
     ) -> list[Reply]:
         """Answer the last user turn of each; sampling and tools change nothing."""
         started = time.perf_counter()
-        questions = [_question(c) for c in conversations]
-        found = self.index.search_many(questions) if questions else []
-        replies = [self.reply(q, p) for q, p in zip(questions, found, strict=True)]
+        asked = self.care.look_up(self.index, conversations)
+        replies = [self._answer(one) for one in asked]
         took = time.perf_counter() - started
         return [dataclasses.replace(reply, latency_s=took) for reply in replies]
 
@@ -167,19 +168,38 @@ class ExtractiveAnswerer:
         """So many words that nothing has to give way."""
         return _CONTEXT
 
-    def reply(self, question: str, passages: Sequence[Passage]) -> Reply:
-        """The answer that some passages hold."""
-        pieces = extract(question, passages, self.spec, self.similar)
-        text = " ".join(piece.text for piece in pieces) or self.spec.nothing
+    def _answer(self, asked: Asked) -> Reply:
+        passages = () if asked.said else asked.passages
+        self.care.begin(asked, [p.id for p in passages], [p.document_id for p in passages])
+        if asked.said:
+            self.care.end(asked, asked.outcome)
+            return self._reply(asked, asked.said, (), ())
+        pieces = extract(asked.question, passages, self.spec, self.similar)
+        if not pieces:
+            self.care.end(asked, "abstained", passages)
+            return self._reply(asked, self.spec.nothing, passages, ())
         cited = {piece.passage.id for piece in pieces}
+        citations = tuple(p.id for p in passages if p.id in cited)
+        watch = None
+        if self.care.guard is not None:
+            said = [m.content for m in asked.conversation]
+            watch = self.care.guard.outgoing(passages, said, self.care.viewer)
+        leaving = Leaving(watch, None, asked.warning)
+        text = leaving.whole(" ".join(piece.text for piece in pieces))
+        self.care.end(asked, leaving.outcome, passages, citations, leaving.notes)
+        return self._reply(asked, text, passages, citations)
+
+    def _reply(
+        self, asked: Asked, text: str, passages: Sequence[Passage], citations: Sequence[str]
+    ) -> Reply:
         return Reply(
             text=text,
-            prompt_tokens=self.count_tokens(question),
+            prompt_tokens=self.count_tokens(asked.question),
             completion_tokens=self.count_tokens(text),
             latency_s=0.0,
             finish_reason="stop",
             passages=tuple(passages),
-            citations=tuple(p.id for p in passages if p.id in cited),
+            citations=tuple(citations),
         )
 
 
@@ -189,7 +209,3 @@ def _piece(question: str, found: Found, spec: ExtractSpec) -> Extract:
         start, end = stretch(question, found)
     text = found.passage.shown[start:end]
     return Extract(text, found.passage, start, end, found.holding, found.score)
-
-
-def _question(messages: Sequence[Message]) -> str:
-    return next((m.content for m in reversed(messages) if m.role == "user"), "")
