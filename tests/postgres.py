@@ -52,17 +52,16 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[Postgres]:
+def postgres(programs: Path | None = None) -> Iterator[Postgres]:
     """Make and start a server; stop and delete it at the end.
+
+    Args:
+        programs: The folder of its programs; by default the newest that Debian installed.
 
     Raises:
         CannotStartError: PostgreSQL is not installed, or does not start.
     """
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    program = str(found[-1]) if found else shutil.which("initdb")
-    if program is None:
-        raise CannotStartError("install PostgreSQL (Debian's package `postgresql`) to test it")
-    programs = Path(program).resolve().parent
+    programs = programs or _installed()
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
     try:
         server = _start(programs, folder)
@@ -72,6 +71,14 @@ def postgres() -> Iterator[Postgres]:
             _run([programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop"])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _installed() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    program = str(found[-1]) if found else shutil.which("initdb")
+    if program is None:
+        raise CannotStartError("install PostgreSQL (Debian's package `postgresql`) to test it")
+    return Path(program).resolve().parent
 
 
 def _start(programs: Path, folder: Path) -> Postgres:

@@ -1,7 +1,7 @@
 """What keeps passages: a short protocol, the same for every kind of store.
 
 A store has versions. Each is whole: a change is one step, and whoever reads a version reads it as
-it was made, whatever is written meanwhile. Only `PassageStore.erase` reaches into versions of before.
+it was made, whatever is written meanwhile. Only `PassageStore.erase` reaches into those of before.
 Every search takes a `Slice`, so that none can forget who asks.
 """
 
@@ -72,11 +72,22 @@ class PassageStore(Protocol):
                 store then is as it was.
         """
 
+    def dimension(self) -> int | None:
+        """Of its vectors: 0 for none, None if nothing was ever put."""
+
     def digests(self, version: int) -> dict[str, str]:
         """Documents of a version with the digests of what they were made from."""
 
-    def rows(self, version: int, columns: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
-        """All rows of a version, in the order of their ids; all columns, or those named."""
+    def rows(
+        self, version: int, columns: Sequence[str] = (), documents: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows of a version in the order of their ids, whoever may see them.
+
+        Args:
+            version: Which.
+            columns: Those wanted, in `schema`'s order; all where none is named.
+            documents: Of these documents alone; None for all.
+        """
 
     def take(self, ids: Sequence[str], part: Slice, version: int) -> dict[str, Passage]:
         """Those of some passages that are in a slice, by id."""
@@ -93,7 +104,10 @@ class PassageStore(Protocol):
         """Make a new version that holds what an old one held; the old ones stay."""
 
     def erase(self, documents: Sequence[str]) -> int:
-        """Remove documents from every version and from the disk; returns the newest version."""
+        """Remove documents from every version and from the disk; returns the newest version.
+
+        Versions that cannot be freed of them are forgotten.
+        """
 
     def prune(self, keep: int) -> int:
         """Forget all but the newest ``keep`` versions; returns how many went."""
@@ -102,7 +116,15 @@ class PassageStore(Protocol):
         """Put the store's files and indexes in order; changes no answer."""
 
     def health(self) -> Mapping[str, Any]:
-        """What is worth knowing: ``bytes``, ``files``, ``unindexed`` rows, ``versions``."""
+        """What is worth knowing of it.
+
+        ``kind``, ``where``, ``bytes``, ``files`` (0 for a server), ``versions``, ``passages``,
+        ``changes`` since it was put in order, ``unindexed`` rows (searched one by one, slower),
+        and ``search``: how vectors are searched.
+        """
+
+    def close(self) -> None:
+        """Let go of files and connections; caches are emptied."""
 
 
 def rows_of(
