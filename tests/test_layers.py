@@ -24,7 +24,7 @@ EXTRAS = {
     "models": ["models", "data", "quantise"],
     "setup": ["tune"],
     "tune": ["tune", "data", "search", "tensorboard", "mlflow", "wandb"],
-    "rag": ["rag"],
+    "rag": ["rag", "search"],
     "evaluate": ["evaluate"],
     "stages": [],
     "serve": ["serve"],
