@@ -101,8 +101,8 @@ class Encoder:
         self._device, self._runtime = device, runtime
         config = _read_json(folder / "config.json")
         self.dimension = int(config["hidden_size"])
-        self.max_tokens = _max_tokens(folder, config)
-        self.pooling = _pooling(folder)
+        self.max_tokens = max_tokens_of(folder)
+        self.pooling = pooling_of(folder)
         self._tokenizer = open_tokenizer(folder)
 
     @functools.cached_property
@@ -244,14 +244,20 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     return tokenizer
 
 
-def _max_tokens(folder: Path, config: dict[str, Any]) -> int:
-    limit = int(config.get("max_position_embeddings", 512))
+def max_tokens_of(folder: Path) -> int:
+    """Most tokens that an encoder reads, special tokens included."""
+    limit = int(_read_json(folder / "config.json").get("max_position_embeddings", 512))
     path = folder / "sentence_bert_config.json"
     told = _read_json(path).get("max_seq_length") if path.is_file() else None
     return min(limit, int(told)) if told else limit
 
 
-def _pooling(folder: Path) -> Pooling:
+def pooling_of(folder: Path) -> Pooling:
+    """How an encoder makes one state of those of all tokens; the mean where nothing is said.
+
+    Raises:
+        ModelError: In a way, or with further parts, that Luthier cannot compute.
+    """
     modules_path, pooling_path = folder / "modules.json", folder / "1_Pooling" / "config.json"
     if modules_path.is_file():
         kinds = [str(m["type"]).rsplit(".", 1)[-1] for m in _read_json(modules_path)]

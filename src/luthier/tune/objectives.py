@@ -12,6 +12,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Example
 from luthier.core.spec import Spec
 from luthier.tune.preference import Dpo, Kto, Orpo
+from luthier.tune.retrieval import EncoderPairs, Reranker
 from luthier.tune.supervised import SupervisedSpec
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ Truncation = Literal["error", "drop", "truncate_prompt", "split"]
 """What becomes of conversations that are too long."""
 
 ObjectiveSpec = Annotated[
-    Instruction | Pretrain | SupervisedSpec | Dpo | Orpo | Kto, Field(discriminator="kind")
+    Instruction | Pretrain | SupervisedSpec | EncoderPairs | Reranker | Dpo | Orpo | Kto,
+    Field(discriminator="kind"),
 ]
 
 

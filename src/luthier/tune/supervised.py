@@ -12,10 +12,11 @@ from luthier.core.ledger import Ledger
 from luthier.core.records import Example
 from luthier.core.spec import Spec
 from luthier.setup.losses import Terms
-from luthier.tune import classification, multi_label, regression, token_classification
+from luthier.tune import classification, multi_label, regression, retrieval, token_classification
 from luthier.tune.classification import Classification
 from luthier.tune.multi_label import MultiLabel
 from luthier.tune.regression import Regression
+from luthier.tune.retrieval import EncoderPairs, Reranker
 from luthier.tune.token_classification import TokenClassification
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 CARD = "supervised.json"
 KINDS = (Classification, MultiLabel, TokenClassification, Regression)
+OPENED = (*KINDS, *retrieval.KINDS)
+"""Objectives whose network is not a language model, and asks for no chat template."""
 
 SupervisedSpec = Classification | MultiLabel | TokenClassification | Regression
 
@@ -49,7 +52,10 @@ class Card(Spec):
 
 
 def open_network(
-    objective: SupervisedSpec, folder: Path, train: Sequence[Example], **how: Any
+    objective: SupervisedSpec | EncoderPairs | Reranker,
+    folder: Path,
+    train: Sequence[Example],
+    **how: Any,
 ) -> Model:
     """Load an encoder or decoder with a head for the labels of the training rows.
 
@@ -79,11 +85,13 @@ def open_network(
             model = load_with_head(folder, "sequence", names, problem="regression", **how)
             model.network.config.luthier_scale = list(regression.scale(train))
             return model
+        case EncoderPairs() | Reranker():
+            return retrieval.open_network(objective, folder, **how)
         case _:
             assert_never(objective)
 
 
-def check(objective: SupervisedSpec, model: Model) -> list[str]:
+def check(objective: SupervisedSpec | EncoderPairs | Reranker, model: Model) -> list[str]:
     """Find out before any step whether the network pools as is asked.
 
     Returns:
@@ -94,6 +102,8 @@ def check(objective: SupervisedSpec, model: Model) -> list[str]:
     """
     from luthier.tune import _supervised_network as network
 
+    if isinstance(objective, EncoderPairs | Reranker):
+        return retrieval.check(objective, model)
     pooling = "auto" if isinstance(objective, TokenClassification) else objective.pooling
     network.check(model.network, pooling)
     return network.head_modules(model.network, pooling)
@@ -127,18 +137,24 @@ def build(
 
 def operations(model: Model) -> str:
     """What computes states and gradients: ``fused kernels``, or PyTorch and why."""
-    from luthier.tune._supervised_network import operations
+    from luthier.tune import _compared, _supervised_network
 
-    return operations(model.network)
+    if hasattr(model.network, "classifier") or hasattr(model.network, "score"):
+        return _supervised_network.operations(model.network)
+    return _compared.operations(model.network)
 
 
 def narrow(model: Model, learned: Objective) -> None:
     """Leave token embeddings out of the tuning that no training row needs, until ``widen``."""
+    from luthier.tune._compared import Compared
+    from luthier.tune._reranked import Reranked
     from luthier.tune._supervised import Supervised
     from luthier.tune._supervised_vocabulary import narrow
 
     if isinstance(learned, Supervised):
         narrow(model.network, learned.rows.ids)
+    elif isinstance(learned, Compared | Reranked):
+        narrow(model.network, learned.texts.ids)
 
 
 def widen(model: Model) -> None:
@@ -156,10 +172,10 @@ def write_card(
     plan: Plan,
     folder: Path,
 ) -> dict[str, float]:
-    """Write ``supervised.json``: what transformers' own files do not say.
+    """Write what transformers' own files do not say: ``supervised.json``, or an encoder's pooling.
 
     Args:
-        tuning: With another objective nothing is written.
+        tuning: With an objective that is no supervised one, or an encoder's, nothing is written.
         model: Tuned.
         held_out: Validation rows; they decide the thresholds of ``multi_label``.
         told: What balancing said about the loss.
@@ -172,6 +188,7 @@ def write_card(
     from luthier.tune._supervised_rows import label_names
 
     objective = tuning.objective
+    retrieval.write_card(tuning, model, folder)
     if not isinstance(objective, KINDS):
         return {}
     labels = label_names(model)
