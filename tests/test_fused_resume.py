@@ -52,8 +52,8 @@ def trained(method: MethodSpec, folder: Path, **changes: Any) -> tuple[Model, Hi
         **settings, method=method, validation_every=3, checkpoint_every_s=0.0, **changes
     )
     how = plan(micro=256, precision="bfloat16")
-    sides = [rows(own, 24, begin, smoothing=0.1) for begin in (0, 100)]
-    history = train(own, *sides, spec, how, folder, Quiet())
+    learned, held_out = (rows(own, 24, begin, smoothing=0.1) for begin in (0, 100))
+    history = train(own, learned, held_out, spec, how, folder, Quiet())
     return own, history
 
 

@@ -33,13 +33,13 @@ def steps_begun(most: int | None = None) -> Iterator[list[int]]:
     """The numbers of the steps that begin inside, from 0; what begins after ``most`` is killed."""
     real, begun = _loop._one_step, list[int]()
 
-    def step(run: Any, number: int, window: Any) -> str:
+    def counted(*given: Any) -> str:
         if len(begun) == most:
             raise KilledError
-        begun.append(number)
-        return real(run, number, window)
+        begun.append(given[1])
+        return real(*given)
 
-    _loop._one_step = step
+    _loop._one_step = counted
     try:
         yield begun
     finally:

@@ -70,8 +70,12 @@ def test_the_headline_says_how_sure_it_is(verdict: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("failed", "verdict", "said"),
     [
-        ((2, 0), "default fails", "0 of the best and 2 of the project file's settings failed"),
-        ((0, 1), "best fails", "1 of the best and 0 of the project file's settings failed"),
+        (
+            (2, 0),
+            "default fails",
+            "2 with the project file's settings, 0 with the best",
+        ),
+        ((0, 1), "best fails", "0 with the project file's settings, 1 with the best"),
     ],
 )
 def test_runs_that_failed_are_told(failed: tuple[int, int], verdict: str, said: str) -> None:
@@ -84,7 +88,7 @@ def test_runs_that_failed_are_told(failed: tuple[int, int], verdict: str, said: 
     first, second = headline(told)
     assert first.startswith("Best of the search")
     assert said in second
-    kept = ("(the loss grew): those are kept", "(the loss is not a number): the best is taken")
+    kept = ("(the loss grew); the file's are kept", "(the loss is not a number); the best is taken")
     assert kept[not failed[1]] in second
     table = next(s for s in search_page(told, "").sections if s.title == "On other seeds")
     assert table.rows[0] == ("1", "failed", "1.5")

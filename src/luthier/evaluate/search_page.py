@@ -92,10 +92,10 @@ def _failed(told: Mapping[str, Any]) -> str:
     """How often runs with both settings failed on other seeds, why, and what is taken."""
     seeds, failed = len(told["seeds"]), told["failed"]
     why = next(p for p in (told["problem"]["default"], told["problem"]["best"]) if p)
-    taken = "the best is taken" if told["verdict"] == "default fails" else "those are kept"
+    taken = "the best is taken" if told["verdict"] == "default fails" else "the file's are kept"
     return (
-        f"Of runs with {seeds} other seeds {failed['best']} of the best and {failed['default']} of "
-        f"the project file's settings failed ({why}): {taken}."
+        f"Runs that failed on {seeds} other seeds: {failed['default']} with the project file's "
+        f"settings, {failed['best']} with the best of the search ({why}); {taken}."
     )
 
 
