@@ -49,12 +49,13 @@ class Parrot:
     def score(
         self,
         conversations: Sequence[Sequence[Message]],
-        references: Sequence[str],
+        references: Sequence[str | Message],
         *,
         tools: Sequence[str] = (),
     ) -> list[Score | None]:
         self.asked += [tuple(c) for c in conversations]
-        return [Score(1.5, self.count_tokens(r) + 1) if r else None for r in references]
+        told = [r if isinstance(r, str) else r.content for r in references]
+        return [Score(1.5, self.count_tokens(r) + 1) if r else None for r in told]
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())

@@ -20,7 +20,7 @@ from luthier.rag.answer import Care, RagAnswerer
 from luthier.rag.audit import Audit, AuditSpec
 from luthier.rag.extract import ExtractiveAnswerer, ExtractSpec
 from luthier.rag.guard import Guard, GuardSpec
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 from luthier.rag.support import SupportSpec
 
 ANN = viewer(["ann"])

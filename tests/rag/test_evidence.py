@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from luthier.core.records import Passage
-from luthier.rag._evidence import evidence, stretches
+from luthier.rag._evidence import Evidence, evidence, short_evidence, stretches
+from luthier.rag._spans import find
 
 TEXT = "Rome beat Carthage in 202 BC. The war had lasted long. It cost both sides dearly."
-PLACES = stretches(Passage("a#0", "a", "Zama", TEXT, "a:1", 0, len(TEXT)))
+ROW = Passage("a#0", "a", "Zama", TEXT, "a:1", 0, len(TEXT))
+PLACES = stretches(ROW)
 
 
 def test_a_stretch_is_a_sentence_or_two_neighbours() -> None:
@@ -32,7 +34,23 @@ def test_the_title_belongs_to_each_sentence() -> None:
     assert evidence("At Zama the long war cost both sides dearly", PLACES).why == ""
 
 
+def test_a_name_must_have_a_neighbour_beside_it() -> None:
+    text = (
+        "Ann Lee led the team from Oslo. Long before, in a far city of the south, Bob Ray retired."
+    )
+    places = stretches(Passage("b#0", "b", "Sport", text, "b:1", 0, len(text)))
+    assert evidence("Ann Lee led the team from Oslo.", places).why == ""
+    assert "Ray" in evidence("Ann Ray led the team from Oslo.", places).why
+
+
+def short(answer: str, question: str) -> Evidence:
+    return short_evidence(answer, question, find(question, [ROW]), ROW)
+
+
 def test_a_short_answer_must_stand_where_its_question_is_answered() -> None:
-    assert evidence("202 BC", PLACES, "When did Rome beat Carthage?").score == 1
-    assert evidence("both sides", PLACES, "When did Rome beat Carthage?").why
-    assert evidence("Rome 202", PLACES, "When did Rome beat Carthage?").score == 0
+    question = "When did Rome beat Carthage?"
+    assert short("202 BC", question) == Evidence(1.0, 0, 29)
+    assert short("both sides", question).score == 0
+    assert "together" in short("Rome 202", question).why
+    assert "kind" in short("Carthage", question).why
+    assert "something else" in short("The war", "Whom did Rome beat in 202 BC, in what?").why

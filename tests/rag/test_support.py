@@ -52,11 +52,18 @@ def test_numbers_names_and_denials_are_strict(claim: str, held: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "held"),
-    [("maple", True), ("33 mm", True), ("spruce", False), ("Cremona", False), ("oak", False)],
+    ("answer", "question", "held"),
+    [
+        ("maple", "From which wood is the bridge of a violin cut?", True),
+        ("33 mm", "How high is it when it is cut from maple?", True),
+        ("1737", "How high is it when it is cut from maple?", False),
+        ("Stradivari", "How high is it when it is cut from maple?", False),
+        ("spruce", "From which wood is the bridge of a violin cut?", False),
+        ("oak", "From which wood is the bridge of a violin cut?", False),
+        ("maple", "", True),
+    ],
 )
-def test_short_answers_are_read_with_their_question(answer: str, held: bool) -> None:
-    question = "From which wood and how high is the bridge of a violin cut?"
+def test_short_answers_are_read_with_their_question(answer: str, question: str, held: bool) -> None:
     _, (sentence,), _ = check(answer, [BRIDGE], KEEP, question)
     assert sentence.supported is held, sentence
 

@@ -13,14 +13,19 @@ import itertools
 from collections.abc import Sequence
 
 from luthier.core.records import Passage
+from luthier.rag._asked import Kind, kind_of, of_kind
 from luthier.rag._sentences import sentences
+from luthier.rag._spans import Found
 from luthier.rag._terms import Term, meant, numbers, stems, terms
 
 SHORT = 4
 """Claims of so few meaningful words are read with their question."""
-NEAR = 0.25
-"""A short answer's place may hold this much less of the question than the best place does."""
+FAR = 0.375
+"""A short answer counts for nothing where its sentence holds this much less of the question than
+the best sentence does."""
 _FLANK = 2  # a denial counts so many words around the shared ones
+_BESIDE = 3  # a name must have one of its neighbours so near
+_TOLD: tuple[Kind, ...] = ("person", "time", "count", "money", "share", "place")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,21 +71,48 @@ def stretches(passage: Passage) -> list[Stretch]:
     ]  # fmt: skip
 
 
-def evidence(claim: str, places: Sequence[Stretch], question: str = "") -> Evidence:
+def is_short(claim: str) -> bool:
+    """Whether a claim is a short answer, which means little without its question."""
+    return len(meant(claim)) <= SHORT
+
+
+def evidence(claim: str, places: Sequence[Stretch]) -> Evidence:
     """The best that a passage says to a claim.
 
     Args:
-        claim: A sentence, or a short answer.
-        places: The passage's, from `stretches`.
-        question: What the claim answers, if it answers something; short answers are held against
-            it, for a name alone stands in many places and answers in few.
+        claim: A sentence.
+        places: The passage's, from `stretches`; its title counts as part of each.
     """
     content = meant(claim)
     if not places or not content:
         return Evidence(0.0, why="nothing to compare")
-    if len(content) <= SHORT and question:
-        return _short(claim, question, places)
     return max((_against(claim, content, place) for place in places), key=lambda e: e.score)
+
+
+def short_evidence(answer: str, question: str, rows: Sequence[Found], passage: Passage) -> Evidence:
+    """What a passage says to a short answer.
+
+    It must stand there as one run, be of the kind that is asked for, and stand in a sentence that
+    holds about as much of the question as the best sentence of all passages: a name alone stands
+    in many places and answers in few.
+
+    Args:
+        answer: A name, a number, a few words.
+        question: What it answers.
+        rows: The sentences of all passages, from `luthier.rag._spans.find`.
+        passage: Which passage is asked.
+    """
+    own = [t.stem for t in terms(answer) if not t.empty or t.negation]
+    holding = [r for r in rows if r.passage is passage and _has_run(own, terms(r.text))]
+    if not holding:
+        return Evidence(0.0, why="these words do not stand there together")
+    best = max(holding, key=lambda r: r.holding)
+    kind = kind_of(question)
+    if kind in _TOLD and not any(_is_of(kind, own, r.text) for r in holding):
+        return Evidence(0.0, best.start, best.end, "it is not of the kind that is asked for")
+    lacking = max(r.holding for r in rows) - best.holding
+    why = "it stands where something else is told" if lacking >= FAR else ""
+    return Evidence(max(0.0, 1 - lacking / FAR), best.start, best.end, why)
 
 
 def _against(claim: str, content: Sequence[Term], place: Stretch) -> Evidence:
@@ -104,7 +136,23 @@ def _strict(claim: str, content: Sequence[Term], place: Stretch) -> str:
         return f"the name {claim[names[0].start : names[0].end]} is not there"
     if _denies(terms(claim)) != _denies(_shared(place.words, {t.stem for t in content})):
         return "one denies what the other says"
+    adrift = _adrift(content, place)
+    if adrift is not None:
+        return f"{claim[adrift.start : adrift.end]} stands there with something else"
     return ""
+
+
+def _adrift(content: Sequence[Term], place: Stretch) -> Term | None:
+    """A name of the claim that has none of its neighbours beside it there."""
+    there = [t.stem for t in place.words if not t.empty]
+    for i, term in enumerate(content):
+        if not term.name or term.stem not in there:
+            continue
+        near = {t.stem for t in content[max(0, i - 2) : i + 3]} - {term.stem}
+        at = [p for p, stem in enumerate(there) if stem == term.stem]
+        if near and not any(near & set(there[max(0, p - _BESIDE) : p + _BESIDE + 1]) for p in at):
+            return term
+    return None
 
 
 def _shared(words: Sequence[Term], own: set[str]) -> Sequence[Term]:
@@ -117,21 +165,9 @@ def _denies(words: Sequence[Term]) -> bool:
     return sum(t.negation for t in words) % 2 == 1
 
 
-def _short(claim: str, question: str, places: Sequence[Stretch]) -> Evidence:
-    """A short answer must stand there as one run, where the question's own words stand."""
-    answer = [t.stem for t in terms(claim) if not t.empty or t.negation]
-    asked = stems(question) - set(answer)
-    holding = [p for p in places if _has_run(answer, p.words)]
-    if not holding:
-        why = _strict(claim, meant(claim), max(places, key=lambda p: len(asked & p.stems)))
-        return Evidence(0.0, why=why or "these words do not stand there together")
-    if not asked:
-        return Evidence(1.0, holding[0].start, holding[0].end)
-    share = {id(p): len(asked & p.stems) / len(asked) for p in places}
-    best = max(holding, key=lambda p: share[id(p)])
-    if share[id(best)] < max(share.values()) - NEAR:
-        return Evidence(0.0, best.start, best.end, "it stands where something else is told")
-    return Evidence(0.5 + share[id(best)] / 2, best.start, best.end)
+def _is_of(kind: Kind, answer: Sequence[str], text: str) -> bool:
+    """Whether a stretch of the text that is of a kind shares words with the answer."""
+    return any({t.stem for t in terms(text[a:b])} & set(answer) for a, b in of_kind(text, kind))
 
 
 def _has_run(answer: Sequence[str], words: Sequence[Term]) -> bool:

@@ -16,7 +16,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -178,7 +178,9 @@ class Calibration:
             told = json.loads(path.read_text(encoding="utf-8"))
             if told.pop("version") != VERSION:
                 raise StoreError("this calibration has another format", where=str(path), mend=mend)
-            fields = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
+            fields: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in told.items()
+            }
             made = cls(**fields)
             if not len(made.weights) == len(made.centre) == len(made.spread) == len(NAMES):
                 raise ValueError("it has another number of signs")

@@ -14,7 +14,7 @@ from luthier.rag._leaving import Leaving
 from luthier.rag.access import Viewer
 from luthier.rag.augment import AugmentSpec, CountPrompt, Prompt, fill
 from luthier.rag.cite import cite
-from luthier.rag.index import RagSpec
+from luthier.rag.spec import RagSpec
 from luthier.rag.support import Checker, Judge, SupportSpec
 
 __all__ = ["Care", "Finds", "RagAnswerer", "last_question", "special_tokens"]

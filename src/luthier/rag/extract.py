@@ -24,7 +24,7 @@ from luthier.rag._terms import terms
 from luthier.rag.access import Viewer
 
 if TYPE_CHECKING:
-    from luthier.models.encode import Encoder
+    from luthier.models.encode import Encoder, Vectors
 
 _CONTEXT = 1_000_000  # words: there is no window to fill
 
@@ -95,13 +95,22 @@ def extract(
     return [_piece(question, one, spec) for one in best]
 
 
-def similarity(encoder: Encoder) -> Similarity:
-    """Cosines by an encoder, for `extract` and `ExtractiveAnswerer`."""
+def similarity(encoder: Encoder, *, kept: int = 10_000) -> Similarity:
+    """Cosines by an encoder, for `extract` and `ExtractiveAnswerer`.
+
+    Args:
+        encoder: Reads questions and sentences.
+        kept: So many sentences' vectors are kept, for they come back; all are dropped when full.
+    """
+    known: dict[str, Vectors] = {}
 
     def cosines(question: str, texts: Sequence[str]) -> Sequence[float]:
-        vectors = encoder.encode([question, *texts])
-        told: list[float] = (vectors[1:] @ vectors[0]).tolist()
-        return told
+        if len(known) > kept:
+            known.clear()
+        new = [t for t in dict.fromkeys((question, *texts)) if t not in known]
+        if new:
+            known.update(zip(new, encoder.encode(new), strict=True))
+        return [float(known[text] @ known[question]) for text in texts]
 
     return cosines
 

@@ -20,8 +20,9 @@ from pydantic import Field
 
 from luthier.core.records import Passage
 from luthier.core.spec import Spec
-from luthier.rag._evidence import Evidence, evidence, stretches
+from luthier.rag._evidence import Evidence, evidence, is_short, short_evidence, stretches
 from luthier.rag._sentences import Segmenter
+from luthier.rag._spans import find
 from luthier.rag._terms import meant
 
 LEAST = 0.6
@@ -111,6 +112,7 @@ class Checker:
         self.sentences: list[Sentence] = []
         self._free = {one.strip() for one in (*free, spec.nothing_left)}
         self._places = [stretches(p) for p in passages]
+        self._rows = find(question, passages) if question.strip() else []
         self._cutter = Segmenter()
 
     def feed(self, piece: str) -> str:
@@ -140,7 +142,7 @@ class Checker:
         if claim in self._free or claim.endswith("?") or not meant(claim):
             text, removed = self._with_numbers(said, set(range(1, len(self.passages) + 1)))
             return Sentence(said, text, None, numbers_removed=removed)
-        found = [evidence(claim, places, self.question) for places in self._places]
+        found = self._evidence(claim)
         right = {i for i, one in enumerate(found, 1) if one.score >= self.spec.least}
         if not right and self.judge is not None:
             right = self._judged(claim, self.judge, found)
@@ -153,6 +155,12 @@ class Checker:
         elif self.spec.number and not _NUMBERS.search(text):
             text = _before_space(text, f" [{', '.join(map(str, sorted(right)))}]")
         return Sentence(said, text, bool(right), ids, best.score, why, removed)
+
+    def _evidence(self, claim: str) -> list[Evidence]:
+        """What each passage says."""
+        if self._rows and is_short(claim):
+            return [short_evidence(claim, self.question, self._rows, p) for p in self.passages]
+        return [evidence(claim, places) for places in self._places]
 
     def _judged(self, claim: str, judge: Judge, found: Sequence[Evidence]) -> set[int]:
         """Numbers of passages that the judge believes; none where something strict disagrees."""
