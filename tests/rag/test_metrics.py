@@ -88,5 +88,5 @@ def test_what_is_found_twice_counts_once() -> None:
 
 @pytest.mark.parametrize("name", ["recal@5", "recall@0", "recall@x", "precision", "ndcg@-1", ""])
 def test_a_metric_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="metric|depth"):
+    with pytest.raises(ValueError, match=r"metric|depth"):
         parsed(name)

@@ -10,7 +10,7 @@ def test_the_longest_name_written_out_wins() -> None:
     for question in ("What does textwrap.fill return?", "In module textwrap, what does fill do?"):
         scores = named(question, titles)
         assert scores[0] == 1.0
-        assert scores[0] > scores[1] > scores[2] > scores[3] > scores[4] == scores[5] == 0
+        assert scores[0] > scores[2] > scores[1] > scores[3] > scores[4] == scores[5] == 0
     assert not named("Nothing of this.", titles).any()
     assert named("Nothing", []).shape == (0,)
 

@@ -1,0 +1,68 @@
+"""What ranking must know of passages, and where it gets it from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from luthier.core.records import Passage
+from luthier.rag.access import Slice
+from luthier.rag.legs import Legs
+from luthier.rag.ranking.fusion import Keys
+
+
+class Facts(Protocol):
+    """Looks passages up. Keys are those of the legs."""
+
+    def titles(self, keys: Keys) -> Sequence[str]:
+        """The title of each."""
+
+    def look(self, keys: Keys, part: Slice) -> Sequence[Passage | None]:
+        """Each passage, or None where the slice does not hold it."""
+
+    def vectors(self, keys: Keys) -> npt.NDArray[np.float32] | None:
+        """The vector of each, of length 1; None without vectors."""
+
+    def of_document(self, document: str, question: str, part: Slice) -> Any | None:
+        """The key of a document's passage nearest to a question, or None if the slice has none."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LegsFacts:
+    """Facts of passages that are searched in memory; keys are rows.
+
+    Attributes:
+        legs: The version that the rows are of.
+    """
+
+    legs: Legs
+
+    def titles(self, keys: Keys) -> Sequence[str]:
+        """See `Facts`."""
+        return self.legs.titles(keys)
+
+    def look(self, keys: Keys, part: Slice) -> Sequence[Passage | None]:
+        """See `Facts`."""
+        held = {passage.id: passage for passage in self.legs.passages(keys, part)}
+        return [held.get(one) for one in self.legs.ids(keys)]
+
+    def vectors(self, keys: Keys) -> npt.NDArray[np.float32] | None:
+        """See `Facts`."""
+        return self.legs.vectors(keys) if self.legs.dimension else None
+
+    def of_document(self, document: str, question: str, part: Slice) -> Any | None:
+        """See `Facts`."""
+        if part.documents and document not in part.documents:
+            return None
+        own = dataclasses.replace(part, documents=(document,))
+        found = self.legs.lexical(question, 1, own).rows
+        if not len(found) and self.legs.dimension:  # no word in common: any passage of it will do
+            found = self.legs.dense(np.ones(self.legs.dimension, np.float32), 1, own).rows
+        if len(found):
+            return found[0]
+        row = int(self.legs.places([f"{document}#0"])[0])
+        return np.int32(row) if row >= 0 else None
