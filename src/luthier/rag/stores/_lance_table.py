@@ -162,7 +162,7 @@ def nearest(
         found = table.search(batch, vector_column_name=VECTOR).distance_type("cosine")
         if search:
             found = found.nprobes(search["nprobes"]).refine_factor(search["refine"])
-            found = found.ef(max(search["ef"], depth))
+            found = found.ef(max(search["ef"], depth * search["refine"]))
         else:
             found = found.bypass_vector_index()
         found = found.where(where, prefilter=True).select(["id", "_distance"]).limit(depth)

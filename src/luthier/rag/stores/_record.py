@@ -82,6 +82,12 @@ class Record:
         kept = (*self.kept, Kept(made, native))[-keep:]
         return dataclasses.replace(self, kept=kept, last=made.number)
 
+    def at(self, native: int) -> Record:
+        """A record whose newest version, the same as before, is at another native one."""
+        return dataclasses.replace(
+            self, kept=(*self.kept[:-1], dataclasses.replace(self.kept[-1], native=native))
+        )
+
     def write(self, folder: Path) -> None:
         """Write it, whole or not at all."""
         told = {"format": FORMAT, **dataclasses.asdict(self)}

@@ -70,7 +70,7 @@ class LanceStore:
         with writing(self.folder), lance.lance_errors(self.folder):
             record = read_record(self.folder)
             rows, gone = checked(change, record.dimension, str(self.folder))
-            table = self._writable(record)
+            table = self.writable(record)
             if table is not None:
                 lance.replace(table, rows, gone)
             elif rows is not None:
@@ -125,7 +125,7 @@ class LanceStore:
             return [{} for _ in vectors]
         record = read_record(self.folder)
         check_asked(vectors, record.dimension, str(self.folder))
-        return self.near(vectors, depth, where, version, record.search)
+        return self.near(vectors, depth, where, version, record.search.get("parameters", {}))
 
     def near(
         self,
@@ -149,6 +149,11 @@ class LanceStore:
         )
         return [best(one, depth) for one in hits] if hits is not None else [{} for _ in vectors]
 
+    def read_ids(self, version: int, ids: Sequence[str], columns: Sequence[str]) -> pa.Table:
+        """Some columns of some passages, in the order of their ids, whoever may see them."""
+        where = lance.one_of("id", ids)
+        return self._read(version, lambda table: lance.scan(table, columns, where))
+
     def restore(self, version: int, note: str = "") -> int:
         """See `PassageStore`."""
         with writing(self.folder), lance.lance_errors(self.folder):
@@ -158,7 +163,7 @@ class LanceStore:
                 for k in record.kept
                 if k.version == version_in(record.versions, version, str(self.folder))
             )
-            table = self._writable(record)
+            table = self.writable(record)
             native = 0
             if table is not None and old.native:
                 table.restore(old.native)
@@ -178,7 +183,7 @@ class LanceStore:
             newest = record.newest
             if newest is None or not record.table or not documents:
                 return newest.version.number if newest else 0
-            old = self._writable(record)
+            old = self.writable(record)
             left = f"NOT ({lance.one_of('document_id', documents)})"
             rows = lance.scan(old, (), left)
             again = dataclasses.replace(
@@ -204,7 +209,7 @@ class LanceStore:
             went = max(0, len(record.kept) - keep)
             record = dataclasses.replace(record, kept=record.kept[-keep:])
             record.write(self.folder)
-            table = self._writable(record)
+            table = self.writable(record)
             if table is not None:
                 self._put_in_order(record, table, 0.0)
         return went
@@ -213,7 +218,7 @@ class LanceStore:
         """See `PassageStore`."""
         with writing(self.folder), lance.lance_errors(self.folder):
             record = read_record(self.folder)
-            table = self._writable(record)
+            table = self.writable(record)
             if table is not None:
                 self._put_in_order(record, table)
 
@@ -302,7 +307,7 @@ class LanceStore:
         )
         return record, table
 
-    def _writable(self, record: Record) -> Any:
+    def writable(self, record: Record) -> Any:
         """The table at its newest version, without what a killed writer left; None if none is."""
         self._sweep(record)
         if not record.table or record.newest is None:
@@ -322,8 +327,7 @@ class LanceStore:
         lance.put_in_order(table)
         record = dataclasses.replace(record, changes=0, optimized_s=time.time())
         for turn in range(_TRIES):
-            kept = (*record.kept[:-1], dataclasses.replace(record.kept[-1], native=table.version))
-            record = dataclasses.replace(record, kept=kept)
+            record = record.at(table.version)
             record.write(self.folder)
             wanted = {f"v{k.version.number}": k.native for k in record.kept if k.native}
             try:
