@@ -43,9 +43,7 @@ def _texts(done: Processed) -> list[str]:
 
 def _map(helps: bool) -> LinearMap:
     turn = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], np.float32)
-    return LinearMap(
-        turn, Learned("d", "ridge", 1.0, 99, 30, 0.4, 0.5, 0.1 if helps else -0.1, 0.2)
-    )
+    return LinearMap(turn, Learned("d", "ridge", 1.0, 99, 0.4, 0.5, 0.1 if helps else -0.1, 0.2))
 
 
 def test_by_default_only_normalising_is_done() -> None:
@@ -128,8 +126,11 @@ def test_synonyms_are_asked_besides(tmp_path: Path) -> None:
 
 def test_made_up_answers_move_the_vector_and_not_the_text() -> None:
     spec = QuerySpec(hypothetical=HypotheticalSpec(answers=2))
-    done = process("Who?", spec, Tools(model=Scripted(lambda _: "odd"), encode=_encode))
-    assert _texts(done) == ["Who?"]
+    done = process(
+        "Who built it?!", spec, Tools(model=Scripted(lambda _: "Built!!"), encode=_encode)
+    )
+    assert _texts(done) == ["Who built it?!"]
+    assert done.changes[0].what == "towards 'Built!!'"
     np.testing.assert_allclose(done.asks[0].vector, np.array([1, 2, 0]) / np.sqrt(5), rtol=1e-6)
 
 

@@ -302,7 +302,8 @@ def _with_vectors(
         return asks
     vectors = np.asarray(tools.encode([ask.text for ask in asks]), dtype=np.float32)
     if spec.hypothetical is not None and tools.model is not None:
-        told = make_up(asks[0].text, spec.hypothetical, tools.model)
+        language = read_language(spec.language)
+        told = make_up(asks[0].text, spec.hypothetical, tools.model, language)
         answers = [t.text for t in told if t.text]
         changes += [
             Change("hypothetical", f"one less, since {t.problem}") for t in told if t.problem

@@ -80,14 +80,16 @@ def test_a_model_sees_the_turns_and_rewrites() -> None:
 
 
 def test_a_model_is_shown_so_many_turns_and_no_system_prompt() -> None:
-    model = Scripted(lambda _: "tower")
+    model = Scripted(lambda _: "built")
     turns = [Message("system", "secret"), Message("user", "Old?"), *TOWER]
     fold_by_model("When was it built?", turns, FoldModel(turns=1), model, ENGLISH)
     assert "Old?" not in model.asked[0]
     assert "secret" not in model.asked[0]
 
 
-@pytest.mark.parametrize("said", ["", "Bananas are yellow.", "tower " * 100])
+@pytest.mark.parametrize(
+    "said", ["", "Bananas are yellow.", "built " * 100, "Usually the Eiffel Tower."]
+)
 def test_a_bad_rewriting_is_refused(said: str) -> None:
     told = fold_by_model(
         "When was it built?", TOWER, FoldModel(), Scripted(lambda _: said), ENGLISH

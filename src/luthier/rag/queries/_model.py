@@ -50,7 +50,7 @@ def one_line(told: Told, *, about: str, most_characters: int, language: Language
 
     Args:
         told: The reply.
-        about: What was said; a reply that shares no word of content with it is made up.
+        about: See `on_topic`.
         most_characters: Longest that is believed.
         language: Says which words have content.
     """
@@ -64,7 +64,12 @@ def one_line(told: Told, *, about: str, most_characters: int, language: Language
         return Told("", "the reply is empty")
     if len(line) > most_characters:
         return Told("", f"the reply is too long ({len(line)} characters)")
+    return on_topic(Told(line), about=about, language=language)
+
+
+def on_topic(told: Told, *, about: str, language: Language) -> Told:
+    """A reply that shares a word of content with what it must be about; others are made up."""
     said = {plain(word) for word in language.content(about)}
-    if not said & {plain(word) for word in language.content(line)}:
+    if told.text and not said & {plain(word) for word in language.content(told.text)}:
         return Told("", "the reply is about something else")
-    return Told(line)
+    return told

@@ -18,11 +18,11 @@ from luthier.rag.queries.hypothetical import unit
 class FeedbackSpec(Spec):
     """How far the first passages pull a question."""
 
-    passages: int = Field(3, ge=1, le=50)
+    passages: int = Field(1, ge=1, le=50)
     """First passages that are taken for relevant."""
     alpha: float = Field(1.0, gt=0)
     """Weight of the question itself."""
-    beta: float = Field(0.3, gt=0)
+    beta: float = Field(0.1, gt=0)
     """Weight of the passages' mean."""
 
 

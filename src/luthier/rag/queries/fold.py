@@ -114,7 +114,8 @@ def fold_by_model(
     turns = "\n".join(f"{m.role}: {m.content[:_TURN_CHARACTERS]}" for m in shown)
     prompt = _PROMPT.format(turns=turns, question=question)
     told = tell(model, prompt, max_new_tokens=spec.max_new_tokens, temperature=0.0, seed=0)
-    about = " ".join([*(m.content for m in shown), question])
+    # what was asked must still be asked; "and there?" says nothing, so any turn will do
+    about = question if language.content(question) else " ".join(m.content for m in shown)
     return one_line(told, about=about, most_characters=3 * len(question) + 200, language=language)
 
 

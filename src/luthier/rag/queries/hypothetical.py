@@ -15,7 +15,8 @@ from pydantic import Field
 
 from luthier.core.spec import Spec
 from luthier.models.generate import Generate
-from luthier.rag.queries._model import Told, tell
+from luthier.rag.queries._model import Told, on_topic, tell
+from luthier.rag.queries.language import Language
 
 Vectors = npt.NDArray[np.float32]
 
@@ -33,10 +34,12 @@ class HypotheticalSpec(Spec):
     """Above 0, else all answers are one."""
 
 
-def make_up(question: str, spec: HypotheticalSpec, model: Generate) -> list[Told]:
-    """Answers to a question, or why there are none."""
+def make_up(
+    question: str, spec: HypotheticalSpec, model: Generate, language: Language
+) -> list[Told]:
+    """Answers to a question, or why there are none; each must share a word of content with it."""
     prompt = _PROMPT.format(question=question)
-    return [
+    told = [
         tell(
             model,
             prompt,
@@ -46,6 +49,7 @@ def make_up(question: str, spec: HypotheticalSpec, model: Generate) -> list[Told
         )
         for seed in range(spec.answers)
     ]
+    return [on_topic(one, about=question, language=language) for one in told]
 
 
 def towards(

@@ -43,10 +43,8 @@ class LearnSpec(Spec):
     """Any linear map kept near to the identity, or a turn of the space."""
     strengths: tuple[float, ...] = Field((1.0, 3.0, 10.0, 30.0, 100.0, 300.0), min_length=1)
     """How hard ridge keeps to the identity; the one that serves the folds best is taken."""
-    folds: int = Field(4, ge=2)
-    """Of the pairs that are not held out."""
-    held_out: float = Field(0.3, gt=0, lt=1)
-    """Share of the passages whose pairs only say whether the map helps."""
+    folds: int = Field(5, ge=3)
+    """Parts of the passages; each is held out once, with a map learned from the others."""
     seed: int = 0
     """Of the split."""
 
@@ -59,10 +57,9 @@ class Learned:
         encoder_digest: Of the encoder whose vectors it maps; it is refused for another.
         method: ``ridge`` or ``procrustes``.
         strength: Of ridge; 0 for Procrustes.
-        pairs: All it was learned from in the end.
-        held_out: Pairs that it was judged by.
+        pairs: All it was learned from; each was held out once to judge it.
         before: Mean reciprocal rank of their passages with the encoder alone.
-        after: With the map learned from the other pairs.
+        after: With maps learned without the pair and those of its fold.
         low: Lower end of the 95 % interval of the gain.
         high: Upper end.
     """
@@ -71,7 +68,6 @@ class Learned:
     method: str
     strength: float
     pairs: int
-    held_out: int
     before: float
     after: float
     low: float
@@ -109,8 +105,9 @@ def learn(
 ) -> LinearMap:
     """Learn a map from pairs of questions and passages.
 
-    Pairs of one passage stay together, in the folds and on the held-out side. The map that is
-    returned is learned from all pairs, with the strength that the folds chose.
+    Whether it helps is told by nested cross-validation (Varma & Simon 2006): each fold is judged
+    by a map that neither it nor its strength was learned from. Pairs of one passage stay together.
+    The map that is returned is learned from all pairs.
 
     Args:
         questions: Vectors of length 1, one for each pair, float32 [pairs, dimension].
@@ -125,26 +122,28 @@ def learn(
     spec = spec or LearnSpec()
     right = np.asarray(answers, dtype=np.intp)
     _check(questions, right, passages)
-    random = np.random.default_rng(spec.seed)
-    distinct = random.permutation(np.unique(right))
-    own = {int(passage): place for place, passage in enumerate(distinct)}
-    place = np.array([own[int(row)] for row in right])
-    held = place < max(1, round(spec.held_out * len(distinct)))
-    if held.all() or not held.any():
-        raise DataError("all pairs are of one passage", mend="Give pairs of several passages.")
-    kept = ~held
-    strength = _strength(questions[kept], right[kept], place[kept], passages, spec)
-    trial = _fit(questions[kept], passages[right[kept]], spec.method, strength)
-    before = reciprocal_ranks(questions[held], right[held], passages)
-    after = reciprocal_ranks(unit(questions[held] @ trial), right[held], passages)
-    groups = [str(row) for row in right[held]]
-    gain = paired_bootstrap(after - before, groups=groups, seed=spec.seed)
+    distinct = np.random.default_rng(spec.seed).permutation(np.unique(right))
+    if len(distinct) < spec.folds:
+        raise DataError(
+            f"the pairs are of {len(distinct)} passages only",
+            mend=f"Give pairs of at least {spec.folds} passages.",
+        )
+    place = {int(passage): n for n, passage in enumerate(distinct)}
+    fold = np.array([place[int(row)] % spec.folds for row in right])
+    after = np.empty(len(right))
+    for number in range(spec.folds):
+        held, kept = fold == number, fold != number
+        strength = _strength(questions[kept], right[kept], fold[kept], passages, spec)
+        matrix = _fit(questions[kept], passages[right[kept]], spec.method, strength)
+        after[held] = reciprocal_ranks(unit(questions[held] @ matrix), right[held], passages)
+    before = reciprocal_ranks(questions, right, passages)
+    gain = paired_bootstrap(after - before, groups=[str(row) for row in right], seed=spec.seed)
+    strength = _strength(questions, right, fold, passages, spec)
     learned = Learned(
         encoder_digest,
         spec.method,
         strength,
         len(right),
-        int(held.sum()),
         round(float(before.mean()), 6),
         round(float(after.mean()), 6),
         round(gain.low, 6),
@@ -228,25 +227,21 @@ def _fit(questions: Vectors, answers: Vectors, method: str, strength: float) -> 
 def _strength(
     questions: Vectors,
     right: npt.NDArray[np.intp],
-    place: npt.NDArray[np.intp],
+    fold: npt.NDArray[np.intp],
     passages: Vectors,
     spec: LearnSpec,
 ) -> float:
-    """The strength under which the folds rank their passages best; the greater of equals."""
+    """The strength under which held-out folds rank their passages best; the greater of equals."""
     if spec.method == "procrustes":
         return 0.0
-    fold = place % spec.folds
     best = (-1.0, 0.0)
     for strength in sorted(spec.strengths):
         ranks = []
         for number in np.unique(fold):
-            own = fold == number
-            if own.all():
-                continue
-            matrix = _fit(questions[~own], passages[right[~own]], spec.method, strength)
-            ranks.append(reciprocal_ranks(unit(questions[own] @ matrix), right[own], passages))
-        score = float(np.concatenate(ranks).mean()) if ranks else 0.0
-        best = max(best, (score, strength))
+            held, kept = fold == number, fold != number
+            matrix = _fit(questions[kept], passages[right[kept]], spec.method, strength)
+            ranks.append(reciprocal_ranks(unit(questions[held] @ matrix), right[held], passages))
+        best = max(best, (float(np.concatenate(ranks).mean()), strength))
     return best[1]
 
 
