@@ -150,7 +150,8 @@ def test_a_pin_comes_first_also_when_it_was_not_found() -> None:
 def test_a_block_beats_a_pin_and_is_counted() -> None:
     block = Block(do="block", name="recalled", what=What(documents=("d1", "d5")))
     pin = Pin(do="pin", name="p", documents=("d5", "d1"))
-    for rules in ([pin, block], [block, pin]):
+    orders: tuple[list[Rule], ...] = ([pin, block], [block, pin])
+    for rules in orders:
         found = rank(legs([0, 1, 2], [1]), Question("q"), 5, PLAIN, shelf(), rules=rules)
         assert ids(found) == ["d0", "d2"]
         assert found.blocked["recalled"] >= 1

@@ -11,7 +11,7 @@ trec_eval's form: the gain is the grade, divided by log2(rank + 1)); Buckley and
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ DEFAULT = ("ndcg@10", "recall@5", "recall@10", "recall@100", "precision@5", "hit
 
 
 def gains(
-    rankings: Sequence[Sequence[Hashable]], relevant: Sequence[Mapping[Hashable, float]]
+    rankings: Sequence[Sequence[Hashable]], relevant: Sequence[Mapping[Any, float]]
 ) -> Floats:
     """The grade at each place of each ranking, shape (questions, longest ranking).
 
@@ -46,7 +46,7 @@ def gains(
 
 def score(
     rankings: Sequence[Sequence[Hashable]],
-    relevant: Sequence[Mapping[Hashable, float]],
+    relevant: Sequence[Mapping[Any, float]],
     metrics: Sequence[str] = DEFAULT,
 ) -> dict[str, Floats]:
     """Figures of each question, by the name of the metric.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pyarrow as pa
+
 from luthier.core.records import Passage
 from luthier.rag.legs import LegsSpec
 from luthier.rag.ranking.words import K1, B, tune_words
@@ -26,12 +28,12 @@ def corpus(count: int, *, padded: bool) -> list[Passage]:
     return made
 
 
-def table(passages: list[Passage]) -> object:
+def table(passages: list[Passage]) -> pa.Table:
     return rows_of(passages, {p.document_id: "1" for p in passages})
 
 
 def test_titles_are_asked_where_there_are_no_questions() -> None:
-    tuned = tune_words([table(corpus(30, padded=True))], SPEC)  # type: ignore[list-item]
+    tuned = tune_words([table(corpus(30, padded=True))], SPEC)
     assert tuned.questions == 30
     assert tuned.gain is not None
     assert tuned.best in {(k1, b) for k1 in K1 for b in B}
@@ -42,7 +44,7 @@ def test_titles_are_asked_where_there_are_no_questions() -> None:
 def test_what_is_not_surely_better_is_not_taken() -> None:
     passages = corpus(30, padded=False)
     asked = [(f"a{n} b{n} c{n}", {f"d{n}": 1.0}) for n in range(30)]
-    tuned = tune_words([table(passages)], SPEC, asked)  # type: ignore[list-item]
+    tuned = tune_words([table(passages)], SPEC, asked)
     assert (tuned.k1, tuned.b) == (1.5, 0.75)
 
 
@@ -50,7 +52,7 @@ def test_a_sure_gain_is_taken() -> None:
     passages = corpus(60, padded=True)
     asked = [(f"a{n}", {f"d{n}": 1.0}) for n in range(1, 60, 2)]
     strict = LegsSpec(stemmer="none", k1=2.0, b=1.0)
-    tuned = tune_words([table(passages)], strict, asked)  # type: ignore[list-item]
+    tuned = tune_words([table(passages)], strict, asked)
     assert tuned.gain is not None
     assert tuned.gain.low > 0
     assert (tuned.k1, tuned.b) == tuned.best
@@ -58,6 +60,6 @@ def test_a_sure_gain_is_taken() -> None:
 
 
 def test_too_few_questions_choose_nothing() -> None:
-    tuned = tune_words([table(corpus(5, padded=True))], SPEC)  # type: ignore[list-item]
+    tuned = tune_words([table(corpus(5, padded=True))], SPEC)
     assert (tuned.k1, tuned.b, tuned.gain) == (1.5, 0.75, None)
     assert "too few" in tuned.text

@@ -19,7 +19,7 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -169,7 +169,7 @@ class Judged:
 
     legs: tuple[Leg, ...]
     asked: Asked
-    relevant: Mapping[Hashable, float]
+    relevant: Mapping[Any, float]
     group: str
 
 
