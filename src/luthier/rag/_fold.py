@@ -21,6 +21,7 @@ _LEET = str.maketrans("013457@$", "oieastas")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{24,}={0,2}(?![A-Za-z0-9+/=])")
 _SPACED = re.compile(r"(?:(?<!\w)\w[ \-_.*]{1,3}){5,}\w(?!\w)")
 _TELLING = ("ignore", "instruct", "prompt", "system", "disregard", "assistant", "password")
+_MIXED = re.compile(r"[a-z][013457@$]+[a-z]|\b[013457@$][a-z]{2}")
 _LETTERS = re.compile(r"[^\W\d_]")
 
 
@@ -56,7 +57,7 @@ def readings(text: str) -> Iterator[tuple[str, str]]:
         latin = plain.translate(_LOOKALIKES)
         if latin != plain:
             yield "look-alike letters", latin
-    if any(c in plain for c in "013457@$"):
+    if _MIXED.search(plain):
         yield "digits for letters", plain.translate(_LEET)
     if _SPACED.search(plain):
         yield "spaced letters", _SPACED.sub(lambda m: _joined(m[0]), plain)
