@@ -143,7 +143,7 @@ def test_the_distance_is_that_of_the_plain_recurrence(a: str, b: str) -> None:
 def test_every_word_within_reach_is_found() -> None:
     draw = random.Random(0)
     letters = "abcdefgh"
-    terms = {"".join(draw.choices(letters, k=draw.randint(6, 11))): 2 for _ in range(400)}
+    terms = {"".join(draw.choices(letters, k=draw.randint(6, 16))): 2 for _ in range(400)}
     speller = Speller(terms)
     for term in terms:
         for edits in (1, 2):

@@ -31,6 +31,7 @@ _CHUNK = re.compile(r"\S+")
 _CODE = re.compile(r"[\d_@#/\\=<>{}\[\]`$]|\w[.:]\w|\w\(|[a-z][A-Z]")
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
 _MOST_LETTERS = 24  # longer terms are not words
+_PREFIX = 10  # letters that are shortened and hashed; what is behind them is left to the distance
 _MOST_WORDS = 100  # longer questions are pasted text, and are left alone
 _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads the powers over all bits
 
@@ -149,8 +150,8 @@ class Speller:
 
     def _near(self, word: str, edits: int) -> Iterable[str]:
         """Terms that may be within so many edits, and some that are not."""
-        letters = _codes([word])[0]
-        forms = [letters[_kept(len(word), fewer)] for fewer in range(edits + 1)]
+        letters = _codes([word])[0][:_PREFIX]
+        forms = [letters[_kept(len(letters), fewer)] for fewer in range(edits + 1)]
         hashes = np.unique(np.concatenate([_hash(form) for form in forms]))
         low = np.searchsorted(self._hashes, hashes, "left")
         high = np.searchsorted(self._hashes, hashes, "right")
@@ -161,17 +162,20 @@ class Speller:
         """Hashes of all shortened forms in order, and the term each belongs to."""
         hashes: list[Hashes] = [np.empty(0, np.uint64)]
         owners: list[npt.NDArray[np.int32]] = [np.empty(0, np.int32)]
-        by_length: dict[int, list[int]] = {}
+        alike: dict[tuple[int, int], list[int]] = {}
         for row, term in enumerate(self._terms):
-            by_length.setdefault(len(term), []).append(row)
-        for length, rows in by_length.items():
-            # one letter short of a long word may still be asked for with two edits
-            edits = 2 if length >= self.spec.two_edits_from - 2 else 1
-            codes = _codes([self._terms[row] for row in rows])
+            # one or two letters short of a long word may still be asked for with two edits
+            edits = 2 if len(term) >= self.spec.two_edits_from - 2 else 1
+            alike.setdefault((min(len(term), _PREFIX), edits), []).append(row)
+        for (length, edits), rows in alike.items():
+            codes, own = (
+                _codes([self._terms[row][:length] for row in rows]),
+                np.array(rows, np.int32),
+            )
             for fewer in range(edits + 1):
                 for kept in _kept(length, fewer):
                     hashes.append(_hash(codes[:, kept]))
-                    owners.append(np.asarray(rows, np.int32))
+                    owners.append(own)
         every, owner = np.concatenate(hashes), np.concatenate(owners)
         order = np.argsort(every, kind="stable")
         return every[order], owner[order]
