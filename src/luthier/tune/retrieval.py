@@ -89,7 +89,8 @@ def open_network(objective: RetrievalSpec, folder: Path, **how: Any) -> Model:
         return model
     model = load_with_head(folder, "sequence", (RELEVANCE,), problem="regression", **how)
     # question and passage are told apart by [SEP] alone: the kernels know one kind of token
-    model.tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    names = ["input_ids", "attention_mask"]
+    model.tokenizer.model_input_names = model.tokenizer.init_kwargs["model_input_names"] = names
     return model
 
 
