@@ -18,6 +18,9 @@ TOWER = "Visitors of the famous tower climb exactly 301 narrow wooden steps ever
 CELLAR = "The deep cellar below the market keeps barrels of Rheingau Riesling wine for winter."
 
 
+CLOZE = MadeSpec(style="cloze")
+
+
 def document(id_: str, title: str, text: str, access: Sequence[str] = (EVERYONE,)) -> Document:
     return Document(id_, title, text, f"{id_}.md", "text", id_, access=tuple(access))
 
@@ -47,7 +50,7 @@ def search(text: str, part: Slice, k: int) -> list[Passage]:
 
 def test_a_question_is_a_sentence_without_its_answer() -> None:
     ledger = Ledger()
-    made = make_questions(DOCUMENTS, MadeSpec(), ledger, search=search)
+    made = make_questions(DOCUMENTS, CLOZE, ledger, search=search)
     assert [(one.document_id, one.answer, one.kind) for one in made] == [
         ("bridge", "1932", "number"),
         ("tower", "301", "number"),
@@ -59,13 +62,15 @@ def test_a_question_is_a_sentence_without_its_answer() -> None:
         assert one.answer not in one.text
         assert "____" in one.text
     assert made[1].who == {"ann", EVERYONE}
-    assert made == make_questions(DOCUMENTS, MadeSpec(), Ledger(), search=search)
+    assert made == make_questions(DOCUMENTS, CLOZE, Ledger(), search=search)
     assert ledger.refused == 0
 
 
 def test_made_questions_measure_a_search() -> None:
-    made = make_questions(DOCUMENTS, MadeSpec(style="words"), Ledger(), search=search)
-    assert made[0].text == "old bridge river opened mayor"
+    made = make_questions(DOCUMENTS, MadeSpec(words=4), Ledger(), search=search)
+    words = made[0].text.split()
+    assert len(words) == 4
+    assert [w for w in BRIDGE.replace(".", "").split() if w in words] == words
     lists = {one.id: one.access for one in DOCUMENTS}
     found = measure([one.sought() for one in made], search, lists, metrics=["hit@1"])
     assert found.values["hit@1"].tolist() == [1.0, 1.0, 1.0]
@@ -84,7 +89,7 @@ def test_made_questions_measure_a_search() -> None:
 )
 def test_what_is_not_fair_is_refused_with_a_reason(documents: list[Document], reason: str) -> None:
     ledger = Ledger()
-    assert make_questions(documents, MadeSpec(), ledger) == []
+    assert make_questions(documents, CLOZE, ledger) == []
     assert any(reason in told for told in ledger.reasons())
 
 
@@ -110,6 +115,12 @@ def test_a_model_may_word_them_but_not_tell_the_answer() -> None:
     assert ledger.reasons() == {"question with its answer in it": 2}
 
 
+def test_parts_of_scores_and_first_words_are_no_answers() -> None:
+    text = "Despite heavy rain the local visitors won the long final match by 24–10 on Sunday."
+    made = make_questions([document("a", "", text)], CLOZE, Ledger())
+    assert [one.answer for one in made] == ["Sunday"]
+
+
 def test_what_nobody_may_see_is_not_asked_about() -> None:
     assert make_questions([document("a", "x", BRIDGE, [])], MadeSpec(), Ledger()) == []
 
@@ -130,4 +141,4 @@ def test_no_more_than_wanted_and_spread_over_the_documents() -> None:
 
 def test_a_style_that_is_none_is_refused() -> None:
     with pytest.raises(ValidationError):
-        MadeSpec(style="riddle")
+        MadeSpec(style="riddle")  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """Questions made from a corpus, to measure retrieval where nobody has written any.
 
-Each is made from one sentence: a number or a name in it is the answer, the rest of its meaningful
-words are the question (a cloze, Taylor 1953), or a language model words it. A question is kept only
+Each is made from one sentence: a number or a name in it is the answer, and some of its other words
+are the question, or the whole of it with a gap (a cloze, Taylor 1953), or a language model words
+it. A question is kept only
 if it is fair, and the ledger tells why the others were not:
 
 - its answer stands at a known place of its document
@@ -19,7 +20,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 from pydantic import Field
 
@@ -53,8 +56,11 @@ class MadeSpec(Spec):
     """At most so many for each document."""
     most: int = Field(500, ge=1)
     """At most so many in all, spread over the documents."""
-    style: str = Field("cloze", pattern="^(cloze|words)$")
-    """``cloze`` keeps the sentence with a gap; ``words`` only its meaningful words, in order."""
+    style: Literal["words", "cloze"] = "words"
+    """``words`` asks with some of the sentence's meaningful words, as people type into a search;
+    ``cloze`` with the whole sentence and a gap, which every search finds."""
+    words: int = Field(3, ge=3)
+    """Words of a question of that style."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -165,7 +171,9 @@ def _answer(document: Document, span: tuple[int, int]) -> tuple[tuple[int, int],
     for index, term in enumerate(found):
         if term.stem in titled or term.empty or not (term.number or term.name):
             continue
-        if term.number and not text[term.start].isdigit():
+        if term.number and not _plain(text, term):
+            continue
+        if term.name and index == 0 and not _known_name(document.text, text[: term.end]):
             continue
         last = index
         while term.name and last + 1 < len(found) and _joined(text, found[last], found[last + 1]):
@@ -173,6 +181,17 @@ def _answer(document: Document, span: tuple[int, int]) -> tuple[tuple[int, int],
         place = (span[0] + term.start, span[0] + found[last].end)
         return place, "number" if term.number else "name"
     return None
+
+
+def _plain(text: str, term: Term) -> bool:
+    """Whether a number is in digits and no part of a time, a score or a range."""
+    around = text[max(0, term.start - 1) : term.start] + text[term.end : term.end + 1]
+    return text[term.start].isdigit() and not set(around) & set(":-–/")
+
+
+def _known_name(text: str, word: str) -> bool:
+    """Whether a word at the start of a sentence has its capital inside of one, too."""
+    return re.search(rf"[\w,] {re.escape(word)}\b", text) is not None
 
 
 def _joined(text: str, left: Term, right: Term) -> bool:
@@ -187,7 +206,7 @@ def _worded(
     search: Search | None,
     generate: Generate | None,
 ) -> list[Made]:
-    texts = [_template(one, spec.style) for one in batch]
+    texts = [_template(one, spec) for one in batch]
     if generate is not None:
         prompts = [
             PROMPT.format(
@@ -211,13 +230,18 @@ def _worded(
     return made
 
 
-def _template(one: _Candidate, style: str) -> str:
+def _template(one: _Candidate, spec: MadeSpec) -> str:
     text = _text(one.document, one.sentence)
     start, end = one.answer[0] - one.sentence[0], one.answer[1] - one.sentence[0]
-    if style == "cloze":
+    if spec.style == "cloze":
         return f"{text[:start]}{GAP}{text[end:]}"
-    kept = [t for t in meant(text) if not start <= t.start < end]
-    return " ".join(text[t.start : t.end] for t in kept)
+    answer = stems(text[start:end])
+    kept = {t.stem: text[t.start : t.end] for t in meant(text) if t.stem not in answer}
+    drawn = sorted(
+        kept, key=lambda stem: _drawn(0, one) + hashlib.sha256(stem.encode()).hexdigest()
+    )
+    chosen = set(drawn[: spec.words])
+    return " ".join(word for stem, word in kept.items() if stem in chosen)
 
 
 def _unfair(
