@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 
 import pytest
+from tiny_models import tiny
 
 from luthier.core.records import Message, Passage
-from luthier.models.generate import Generate, Reply, Sampling, Score
-from luthier.rag.answer import RagAnswerer
+from luthier.models.generate import Generate, LocalModel, Reply, Sampling, Score
+from luthier.models.load import Model
+from luthier.rag.answer import RagAnswerer, special_tokens
 from luthier.rag.spec import RagSpec
 
 
@@ -141,3 +143,47 @@ def test_it_is_itself_something_that_answers() -> None:
     answers: Generate = rag
     assert answers.count_tokens("a b c") == 3
     assert answers.context_length == parrot.context_length
+
+
+def test_a_local_models_prompt_is_counted_as_it_is_rendered() -> None:
+    model = tiny()
+    local = LocalModel(model)
+    rag = RagAnswerer(local, Shelf(), RagSpec(context_tokens=400))
+    long = dataclasses.replace(FILL, text="word " * 20)
+    most = {}
+    for size in range(20, 400, 15):
+        fitting = dataclasses.replace(rag, inner=Short(model, size))
+        asked = dataclasses.replace(rag.care, query=lambda _: "fill or wrap?").look_up(
+            Both(long, WRAP), [asks("fill or wrap?")]
+        )
+        [prompt] = fitting._prompts(asked, [8], [""])
+        rendered = len(model.renderer.prompt_ids(prompt.messages))
+        assert prompt.tokens == rendered
+        assert rendered + 8 <= size or not prompt.passages
+        assert len(prompt.passages) + len(prompt.left_out) == 2
+        most[len(prompt.passages)] = size
+    assert set(most) == {0, 1, 2}
+    assert special_tokens(local) >= {model.tokenizer.eos_token}
+    assert special_tokens(Parrot()) == frozenset()
+
+
+class Short(LocalModel):
+    """A local model whose context is as long as told."""
+
+    def __init__(self, model: Model, length: int) -> None:
+        super().__init__(model)
+        self.length = length
+
+    @property
+    def context_length(self) -> int:
+        return self.length
+
+
+class Both:
+    """Always finds the same."""
+
+    def __init__(self, *rows: Passage) -> None:
+        self.rows = list(rows)
+
+    def search_many(self, queries: Sequence[str]) -> list[list[Passage]]:
+        return [self.rows for _ in queries]

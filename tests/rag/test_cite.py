@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -42,6 +44,12 @@ WRAP = passage("textwrap.wrap", "Wrap the text and return a list of lines.")
 )
 def test_what_is_cited(answer: str, cited: tuple[str, ...]) -> None:
     assert cite(answer, [FILL, WRAP]) == cited
+
+
+def test_what_stands_in_the_prompt_counts() -> None:
+    window = dataclasses.replace(WRAP, context=f"Lines are joined by newlines. {WRAP.text}")
+    assert cite("Lines are joined by newlines", [window]) == ("textwrap.wrap#0",)
+    assert cite("Lines are joined by newlines", [WRAP]) == ()
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=8), st.lists(st.sampled_from("abc"), max_size=8))

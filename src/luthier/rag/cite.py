@@ -48,7 +48,7 @@ def cite(answer: str, passages: Sequence[Passage]) -> tuple[str, ...]:
     meaningful = set(words) - _EMPTY_WORDS
     if not meaningful:
         return ()
-    return tuple(p.id for p in passages if _supports(_words(f"{p.title}\n{p.text}"), words))
+    return tuple(p.id for p in passages if _supports(_words(f"{p.title}\n{p.shown}"), words))
 
 
 def longest_run(left: Sequence[str], right: Sequence[str]) -> int:
