@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from typing import Any
@@ -74,3 +75,22 @@ def test_an_id_without_a_question_mark_is_no_kind_of_question() -> None:
     messages = (Message("user", "q"), Message("assistant", "a"))
     example = Example("56be4db0acb8001400a502ec", messages, "o", "g", "row", "doc", "train")
     assert _profile([], [example])["examples"]["questions"] == {}
+
+
+def test_who_may_see_what_is_counted() -> None:
+    plain = Document("a", "A", "one", "a:1", "row", "g")
+    documents = [
+        plain,
+        dataclasses.replace(plain, access=("hr", "everyone")),
+        dataclasses.replace(plain, access=("hr",)),
+        dataclasses.replace(plain, access=()),
+        dataclasses.replace(plain, access=()),
+    ]
+    told = _profile(documents, [_example(0), dataclasses.replace(_example(1), closed=True)])
+    assert told["documents"]["seen_by"] == {"everyone": 2, "nobody": 2, "those named": 1}
+    assert told["examples"]["closed"] == 1
+
+
+def test_metadata_of_a_users_own_makes_no_package() -> None:
+    document = Document("a.csv:2", "A", "one", "a.csv:2", "row", "g", {"team": "tea"})
+    assert _profile([document], [])["documents"]["parts"] == {"a.csv": 1}

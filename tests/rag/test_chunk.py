@@ -36,8 +36,9 @@ SPECS = (
 def embed(texts: Sequence[str]) -> Vectors:
     """Vectors that hang on the text alone."""
     rows = [np.frombuffer(hashlib.sha256(t.encode()).digest(), np.uint8) for t in texts]
-    vectors = np.array(rows, np.float32).reshape(len(rows), 32) - 128.0
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    plain = np.array(rows, np.float32).reshape(len(rows), 32) - np.float32(128.0)
+    vectors: Vectors = plain / np.linalg.norm(plain, axis=1, keepdims=True)
+    return vectors
 
 
 @settings(max_examples=300)

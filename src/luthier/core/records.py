@@ -94,6 +94,8 @@ class Example:
         parent: The row this one was made from (augmented, over-sampled, synthesised), or "".
         answer_turns: Preference and KTO rows: how many of the last messages are the judged answer;
             more than one where it calls tools or goes on over several turns.
+        closed: Whether it says what not everyone may see: it, or the document it was made from,
+            has an access list. What a model learns of it, everyone can ask.
     """
 
     id: str
@@ -109,6 +111,7 @@ class Example:
     tools: str = ""
     parent: str = ""
     answer_turns: int = 1
+    closed: bool = False
 
     @property
     def question(self) -> str:

@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -60,7 +60,8 @@ from luthier.data.split import (
 from luthier.data.synthesize.synthesize import SynthesizeSpec
 from luthier.data.writer import WriterSpec
 
-PREPARE_VERSION = 4
+PREPARE_VERSION = 5
+CLOSED = "not for everyone"
 
 
 class DataSpec(Spec):
@@ -93,13 +94,18 @@ class DataSpec(Spec):
     """What ``luthier data profile`` looks at."""
     runner: RunnerSpec = runtime(default=Embedded())
     """Where rows are cleaned: in this process, in several, or on Ray. It changes no row."""
+    closed_rows: Literal["warn", "refuse"] = "warn"
+    """What is done with rows that say what not everyone may see, by the access list of their source
+    or of the document they are made from: what a model learns of them, everyone can ask. They are
+    counted and told of, or refused."""
     max_refused: float = Field(default=0.5, ge=0.0, le=1.0)
     """Largest share of refused rows that is not an error, for collecting and for preparing."""
 
 
 def prepare_settings(spec: DataSpec) -> dict[str, Any]:
     """The settings that ``prepare`` reads."""
-    return spec.model_dump(mode="json", include={"questions", "duplicates", "split", "max_refused"})
+    used = {"questions", "duplicates", "split", "closed_rows", "max_refused"}
+    return spec.model_dump(mode="json", include=used)
 
 
 def kept_sides(spec: DataSpec, base: Path) -> dict[str, Side]:
@@ -149,7 +155,10 @@ def prepare(
         task.advance(note=f"{len(gathered.stubs)} rows")
         places = place_rows(gathered.stubs, gathered.standing_for, spec.split, seed, held)
         fates = _fates(places, likes)
-        test = _write_examples(collected, folder, gathered, made, fates, told, ledger)
+        open_only = spec.closed_rows == "refuse"
+        test = _write_examples(
+            collected, folder, gathered, made, fates, told, ledger, open_only=open_only
+        )
         task.advance()
     rows_in = gathered.rows_in + considered
     _write_books(told, ledger, folder, rows_in=rows_in, limit=spec.max_refused)
@@ -167,6 +176,7 @@ def prepare(
         "groups": len(told.groups),
         "sides": told_sides(told.sides),
         "lock": lock_of(test),
+        **({"closed": told.closed} if told.closed else {}),
         **({"kept_sides": len(held) - unknown, "kept_sides_not_found": unknown} if held else {}),
         "refused": ledger.refused,
         "reasons": ledger.reasons(),
@@ -224,16 +234,20 @@ def _write_examples(
     fates: Sequence[Place],
     told: Profile,
     ledger: Ledger,
+    *,
+    open_only: bool,
 ) -> list[str]:
     """Write the rows that stay, with their sides; returns what the lock holds of the test side."""
     test: list[str] = []
     with TableWriter(folder / "examples.parquet", Example) as writer:
 
         def write(rows: Sequence[Example], fates: Sequence[Place]) -> None:
-            stays = [not fate.apart for fate in fates]
+            stays = []
             for row, fate in zip(rows, fates, strict=True):
-                if fate.apart:
-                    ledger.refuse(fate.apart, row.origin, row.question)
+                reason = fate.apart or (CLOSED if open_only and row.closed else "")
+                stays.append(not reason)
+                if reason:
+                    ledger.refuse(reason, row.origin, row.question)
             there = list(itertools.compress(fates, stays))
             kept = with_columns(
                 list(itertools.compress(rows, stays)),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from luthier.core.ledger import Ledger
-from luthier.core.records import Document, Example, Side
+from luthier.core.records import EVERYONE, Document, Example, Side
 from luthier.data.split import told_sides
 
 QUANTILES = {"min": 0.0, "p05": 0.05, "p50": 0.5, "p95": 0.95, "max": 1.0}
@@ -25,11 +25,14 @@ class Profile:
     Attributes:
         sides: Examples by (side, kind).
         groups: The side of each group.
+        closed: Examples that say what not everyone may see.
     """
 
     def __init__(self) -> None:
         self.sides: Counter[tuple[Side, str]] = Counter()
         self.groups: dict[str, Side] = {}
+        self.closed = 0
+        self._seen_by: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._packages: Counter[str] = Counter()
         self._parts: Counter[str] = Counter()
@@ -49,6 +52,7 @@ class Profile:
     def add_document(self, document: Document) -> None:
         """Count one document."""
         self._kinds[document.kind] += 1
+        self._seen_by[_seen_by(document)] += 1
         self._packages[document.meta.get("package", "")] += 1
         self._parts[_part(document)] += 1
         self._document_sizes["characters"].append(len(document.text))
@@ -59,6 +63,7 @@ class Profile:
         question, answer = example.question, example.answer
         self.sides[example.side, example.kind] += 1
         self.groups[example.group] = example.side
+        self.closed += example.closed
         self._asked[_asked(example)] += 1
         self._example_sizes["question_words"].append(len(question.split()))
         self._example_sizes["answer_words"].append(len(answer.split()))
@@ -93,6 +98,7 @@ class Profile:
             "documents": {
                 "count": self.documents,
                 "kinds": _counts(self._kinds),
+                "seen_by": _counts(self._seen_by),
                 "packages": _counts(self._packages),
                 "parts": _counts(self._parts, limit=15),
                 **{name: quantiles(sizes) for name, sizes in documents.items()},
@@ -100,6 +106,7 @@ class Profile:
             "examples": {
                 "count": self.sides.total(),
                 "groups": len(self.groups),
+                "closed": self.closed,
                 "sides": told_sides(self.sides),
                 "kinds": _counts(kinds),
                 "questions": _counts(self._asked),
@@ -127,9 +134,15 @@ def _counts(counts: Counter[str], limit: int | None = None) -> dict[str, int]:
     return dict(Counter({name: n for name, n in counts.items() if name}).most_common(limit))
 
 
+def _seen_by(document: Document) -> str:
+    if EVERYONE in document.access:
+        return EVERYONE
+    return "those named" if document.access else "nobody"
+
+
 def _part(document: Document) -> str:
     """The package of a documented object, the host of a page, or the file."""
-    if document.meta:
+    if "package" in document.meta:
         return document.id.partition(".")[0]
     scheme, found, rest = document.origin.partition("://")
     return rest.partition("/")[0] if found else scheme.partition(":")[0]

@@ -28,13 +28,14 @@ from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
 from luthier.core.records import Document
-from luthier.core.spec import Spec, runtime
+from luthier.core.spec import runtime
 from luthier.data._pydoc_names import SKIPPED_PARTS, SKIPPED_STDLIB
+from luthier.data.sources._access import Guarded
 
 MAX_CRASHES = 5
 
 
-class PydocSource(Spec):
+class PydocSource(Guarded):
     """The documentation of installed Python packages."""
 
     kind: Literal["pydoc"] = "pydoc"

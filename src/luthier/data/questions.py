@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import Field
 
 from luthier.core.ledger import Ledger
-from luthier.core.records import Document, Example, Message
+from luthier.core.records import EVERYONE, Document, Example, Message
 from luthier.core.spec import Spec
 from luthier.data._facts import Fact, FactKind, facts
 from luthier.data._phrases import phrase
@@ -151,6 +151,7 @@ def examples_of(fact: Fact, document: Document, forms: int, seed: int) -> Iterab
             group=document.group,
             kind=kind,
             document_id=document.id,
+            closed=EVERYONE not in document.access,
         )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from luthier.core.progress import Progress
-from luthier.core.records import Document, Example, Message, Passage, write_table
+from luthier.core.records import EVERYONE, Document, Example, Message, Passage, write_table
 from luthier.rag.augment import augment
 from luthier.rag.passages import Offsets, cut
 from luthier.rag.spec import RagSpec
@@ -101,7 +101,8 @@ def with_passages(
 
     Returns:
         All examples, in their order; those without a document, or whose passage is too long for
-        the budget, are as they came.
+        the budget, are as they came. Beside a passage stand only such that everyone who may see it
+        may see, too.
     """
     places = {d.id: i for i, d in enumerate(documents)}
 
@@ -111,6 +112,13 @@ def with_passages(
             documents[place], token_offsets, size=spec.chunk_size, overlap=spec.chunk_overlap
         )
         return tuple(found)
+
+    def may_stand_by(other: int, place: int) -> bool:
+        """Whether all who may see the one document may see the other, too."""
+        seen_by = documents[other].access
+        return EVERYONE in seen_by or (
+            bool(documents[place].access) and set(documents[place].access) <= set(seen_by)
+        )
 
     fit = functools.partial(augment, budget_tokens=spec.context_tokens, count_tokens=count_tokens)
     done = []
@@ -122,7 +130,7 @@ def with_passages(
             continue
         gold = _holding(cut_at(place), example.answer)
         around = range(max(0, place - NEIGHBOURS), min(place + NEIGHBOURS + 1, len(documents)))
-        near = [i for i in around if i != place and cut_at(i)]
+        near = [i for i in around if i != place and cut_at(i) and may_stand_by(i, place)]
         picked = choice.sample(near, min(len(near), choice.randrange(spec.top_k)))
         prompt = _mixed(example, gold, [cut_at(i)[0] for i in picked], choice, fit)
         done.append(dataclasses.replace(example, messages=(*prompt, example.messages[-1])))

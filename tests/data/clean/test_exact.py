@@ -39,6 +39,14 @@ def test_other_rows_have_other_keys(change: dict[str, object]) -> None:
     assert exact_key(ROW) != exact_key(dataclasses.replace(ROW, **change))  # type: ignore[arg-type]
 
 
+def test_a_document_that_others_may_see_is_another() -> None:
+    lists = [("everyone",), ("hr",), ("HR",), ("hr", "ann"), ()]
+    keys = {exact_key(dataclasses.replace(DOCUMENT, access=access)) for access in lists}
+    assert len(keys) == len(lists)
+    mixed = dataclasses.replace(DOCUMENT, access=("ann", "hr"))
+    assert exact_key(mixed) == exact_key(dataclasses.replace(DOCUMENT, access=("hr", "ann")))
+
+
 def test_kinds_of_rows_are_never_equal() -> None:
     assert exact_key(DOCUMENT) != exact_key(ROW)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings, strategies as st
 from luthier.core.ledger import read_ledger
 from luthier.core.records import Document, Example, Message, TableWriter, read_table
 from luthier.data.clean._books import Books
-from luthier.data.clean.near import TWINS, read_twins, said, without_near, write_twins
+from luthier.data.clean.near import TWINS, case_of, read_twins, said, without_near, write_twins
 from luthier.data.duplicates import DuplicatesSpec, find
 
 LONG = "the quick brown fox jumps over the lazy dog and runs far away into the dark green forest"
@@ -35,7 +36,7 @@ def _without(folder: Path, rows: list[Document] | list[Example]) -> tuple[list[s
     with TableWriter(folder / "t.parquet", type(rows[0])) as writer:
         writer.write(rows[:2])
         writer.write(rows[2:])
-    labels = [getattr(row, "label", "") for row in rows]
+    labels = map(case_of, rows)
     found = find(map(said, rows), SPEC)
     with Books(folder) as books:
         twins = without_near(folder / "t.parquet", folder / "out.parquet", found, labels, books)
@@ -108,3 +109,14 @@ def test_labels_for_each_row_are_needed(tmp_path: Path) -> None:
         without_near(
             tmp_path / "t.parquet", tmp_path / "out.parquet", find(TEXTS, SPEC), ["x"], books
         )
+
+
+def test_documents_that_others_may_see_are_other_cases(tmp_path: Path) -> None:
+    lists = [("everyone",), ("hr",), ("everyone",), ("hr", "ann"), ()]
+    rows = [
+        dataclasses.replace(_document(i, LONG), access=access) for i, access in enumerate(lists)
+    ]
+    kept, _ = _without(tmp_path, rows)
+    assert kept == ["d0", "d1", "d3", "d4"]
+    assert case_of(rows[3]) == case_of(dataclasses.replace(rows[3], access=("ann", "hr")))
+    assert case_of(_example(0, LONG, "x")) == "x"

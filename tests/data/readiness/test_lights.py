@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -37,6 +38,8 @@ JUDGED: list[tuple[str, Light, str]] = [
     ("enough items", lights.items(rows(a=100)), "green"),
     ("few items", lights.items(rows(a=99)), "yellow"),
     ("no items", lights.items([]), "red"),
+    ("all open", lights.closed(rows(a=3)), "green"),
+    ("one closed", lights.closed([*rows(a=3), dataclasses.replace(row(9), closed=True)]), "yellow"),
     ("even", lights.balance(rows(a=4, b=1)), "green"),
     ("uneven", lights.balance(rows(a=5, b=1)), "yellow"),
     ("lopsided", lights.balance(rows(a=20, b=1)), "red"),
@@ -95,6 +98,10 @@ def test_every_setting_that_is_advised_exists() -> None:
 SAID: list[tuple[Callable[[], Light], Sequence[str]]] = [
     (lambda: lights.size(rows(a=1200), 5000), ["1,200", "5,000"]),
     (lambda: lights.items(rows(a=100)), ["100 test items", "±0.10"]),
+    (
+        lambda: lights.closed([*rows(a=3), dataclasses.replace(row(9), closed=True)]),
+        ["1 of 4 rows"],
+    ),
     (lambda: lights.balance(rows(often=6, seldom=2)), ["often", "3.0 times", "seldom"]),
     (lambda: lights.rare(rows(a=3, b=20)), ["1 of 2 classes", "fewer than 10"]),
     (lambda: lights.lengths([5, 7, 900], 512, 1024), ["1 of 3", "512", "900"]),

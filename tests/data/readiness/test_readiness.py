@@ -141,7 +141,7 @@ GREY = {"representation", "label agreement"}  # nobody is named, nobody labelled
 
 def test_a_sound_data_set_is_green(good: dict[str, str]) -> None:
     assert {name for name, colour in good.items() if colour != "green"} == GREY
-    assert len(good) == 16
+    assert len(good) == 17
 
 
 def small(w: World) -> None:
@@ -255,7 +255,7 @@ def test_what_is_spoilt_turns_its_light_and_no_other(
 def test_nothing_at_all_is_judged_and_not_a_crash(tmp_path: Path) -> None:
     world = World([], [], ReadinessSpec(), Ledger())
     summary, lights = judge(world, tmp_path)
-    assert len(lights) == 16
+    assert len(lights) == 17
     assert summary["colours"]["red"] == 2
     assert {lights[n]["colour"] for n in ("lengths", "diversity", "domain relevance")} == {"grey"}
 

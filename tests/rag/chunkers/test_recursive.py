@@ -14,7 +14,7 @@ Seen = tuple[str, str, str]
 def cut(text: str, size: int, content: Content = "markdown", overlap: int = 0) -> list[Seen]:
     """Kind, text, and context without the text itself."""
     measure = Measure(text, word_offsets)
-    found = []
+    found: list[Seen] = []
     for one in recursive_spans(measure, content, 0, len(text), size=size, overlap=overlap):
         above = "\n".join(text[a:b] for a, b in one.context[:-1])
         found.append((one.kind, text[one.start : one.end], above))

@@ -21,7 +21,8 @@ TEXT = f"{TEA} {DOGS}"
 def by_topic(texts: Sequence[str]) -> Vectors:
     """A vector by how often tea and dogs are named."""
     counts = np.array([(t.count("Tea") + 0.01, t.count("Dogs") + 0.01) for t in texts], np.float32)
-    return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+    vectors: Vectors = counts / np.linalg.norm(counts, axis=1, keepdims=True)
+    return vectors
 
 
 def cut(text: str, size: int, percentile: float = 90.0, buffer: int = 1) -> list[str]:

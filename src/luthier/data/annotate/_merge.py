@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from luthier.core.ledger import Ledger
-from luthier.core.records import Document, Example, Message
+from luthier.core.records import EVERYONE, Document, Example, Message
 from luthier.data.annotate import query
 from luthier.data.annotate._guess import Guess
 from luthier.data.annotate.adjudicate import Resolved
@@ -186,4 +186,5 @@ def _example(document: Document, label: str) -> Example:
         "row",
         document_id=document.id,
         label=label,
+        closed=EVERYONE not in document.access,
     )

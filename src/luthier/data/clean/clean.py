@@ -42,7 +42,7 @@ from luthier.data.clean.label_errors import Encode, LabelErrorsSpec, without_sus
 from luthier.data.clean.language import LanguageSpec
 from luthier.data.clean.length import LengthSpec
 from luthier.data.clean.markup import MarkupSpec
-from luthier.data.clean.near import NearSpec, said, without_near, write_twins
+from luthier.data.clean.near import NearSpec, case_of, said, without_near, write_twins
 from luthier.data.clean.pii import PiiSpec, plan_pii
 from luthier.data.clean.whitespace import WhitespaceSpec
 from luthier.data.duplicates import find
@@ -304,7 +304,7 @@ def _write(
                 tally.pii_rows.update(batch.pii_rows)
                 _keep_shown(tally.shown, batch.shown)
                 if compares:
-                    labels.extend(getattr(row, "label", "") for row in rows)
+                    labels.extend(map(case_of, rows))
                     yield from map(said, rows)
 
         if near is None or not compares:

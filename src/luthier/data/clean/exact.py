@@ -19,12 +19,14 @@ class ExactSpec(Spec):
 def exact_key(row: Document | Example) -> int:
     """128 bits that equal rows share.
 
-    Documents are equal if their texts are. Conversations are equal if all turns are, tools and
+    Documents are equal if their texts are and the same people may see them: of two with other
+    lists none may stand for the other. Conversations are equal if all turns are, tools and
     calls included, and what is to be learned from them: the label, the rejected answer, whether
     it is a desirable one, and the weights of turns.
     """
     if isinstance(row, Document):
-        said = ["document", row.text]
+        names = "\n".join(sorted(row.access)).encode("utf-8", "surrogatepass").hex()
+        said = ["document", row.text, names]  # of names capitals count
     else:
         said = ["row", *_said(row.messages), "instead of", *_said(row.rejected)]
         said += [row.label, str(row.desirable), row.tools]

@@ -35,18 +35,24 @@ def said(row: Document | Example) -> str:
     return row.text if isinstance(row, Document) else "\n".join(m.content for m in row.messages)
 
 
+def case_of(row: Document | Example) -> str:
+    """What rows that nearly repeat each other must share, or both stay: a label, who may see it."""
+    return "\n".join(sorted(row.access)) if isinstance(row, Document) else row.label
+
+
 def without_near(
     draft: Path, target: Path, found: Found, labels: Iterable[str], books: Books
 ) -> Places:
     """Copy a table without its near-duplicates.
 
-    A conversation that differs from the earlier one in its label stays: it is another case.
+    A conversation that differs from the earlier one in its label stays: it is another case. So does
+    a document with another access list: neither may show people what the other's list keeps back.
 
     Args:
         draft: The table.
         target: The new table.
         found: Which rows repeat which.
-        labels: The label of each row.
+        labels: What `case_of` says of each row.
         books: Gets a line for each row that is refused.
 
     Returns:

@@ -69,6 +69,28 @@ def items(test: Sequence[Example], minimum: int = 100) -> Light:
     )
 
 
+def closed(learned: Sequence[Example]) -> Light:
+    """Does the model learn what not everyone may see?
+
+    Args:
+        learned: Rows of training and validation.
+    """
+    count = sum(e.closed for e in learned)
+    return Light(
+        "access",
+        "yellow" if count else "green",
+        f"{count:,} of {len(learned):,} rows to learn from say what not everyone may see, and what "
+        "a model has learned, everyone can ask"
+        if count
+        else "no row to learn from has an access list",
+        "Serve the model to those alone who may see them all, or leave them out: set "
+        "`data.closed_rows` to refuse."
+        if count
+        else "",
+        {"closed": count, "rows": len(learned)},
+    )
+
+
 def balance(train: Sequence[Example]) -> Light:
     """Are the classes (or else the kinds of rows) of like size?"""
     labels = Counter(e.label for e in train if e.label)

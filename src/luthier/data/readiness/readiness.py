@@ -123,7 +123,7 @@ def readiness(
     documents = [said_by(document) for batch in tables for document in batch]
     found: list[Light] = []
     steps = _steps(spec, examples, documents, base, needs, earlier, seed)
-    with progress.task("Judging the data", 16) as task:
+    with progress.task("Judging the data", 17) as task:
         for light in steps:
             found.append(light)
             task.advance(note=light.name)
@@ -156,6 +156,7 @@ def _steps(
     train = [e for e in examples if e.side == "train"]
     yield lights.size(train, spec.min_rows)
     yield lights.items([e for e in examples if e.side == "test"])
+    yield lights.closed([e for e in examples if e.side != "test"])
     yield lights.balance(train)
     yield lights.rare(train, spec.min_class_rows)
     counted = [needs.count_tokens(e) for e in _sample(train, spec.max_texts)]

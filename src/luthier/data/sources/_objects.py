@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, assert_never
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BeforeValidator, Field
 
@@ -77,6 +77,8 @@ class TextObjects(TextSource):
 
     paths: NoPaths = ()
     """Not set: the bucket's keys are the paths."""
+    modified: Literal["unknown"] = "unknown"
+    """Not set: a copy's time is that of its download."""
 
 
 RowObjects = CsvObjects | ExcelObjects | JsonObjects | JsonlObjects | LinesObjects | ParquetObjects

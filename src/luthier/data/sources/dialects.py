@@ -8,7 +8,8 @@ from typing import Any, assert_never
 
 from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
-from luthier.core.records import Document, Example, Message
+from luthier.core.records import EVERYONE, Document, Example, Message
+from luthier.data.sources._access import Facts, facts_of, with_facts
 from luthier.data.sources._exports import Labelled, label_studio, prodigy
 from luthier.data.sources._preferences import judged, preference
 from luthier.data.sources._squad import FLAT, is_nested, read_squad
@@ -58,11 +59,25 @@ def take(raws: Iterable[Raw], source: RowSource, ledger: Ledger) -> Iterator[Doc
         ``squad`` each passage and then its questions.
     """
     passages: dict[str, str] = {}
+    told = source.told_by or source.access != (EVERYONE,)
     for raw in raws:
         try:
-            yield from _understood(raw, source, passages, ledger)
+            found = _understood(raw, source, passages, ledger)
+            yield from _with_facts(found, raw, source, ledger) if told else found
         except UnfitError as unfit:
             ledger.refuse(unfit.reason, raw.origin, unfit.detail)
+
+
+def _with_facts(
+    found: Iterable[Document | Example], raw: Raw, source: RowSource, ledger: Ledger
+) -> Iterator[Document | Example]:
+    """What a row holds, with its access list, time of change and metadata."""
+    inner = raw.values.get("data")
+    values = {**inner, **raw.values} if isinstance(inner, Mapping) else raw.values
+    facts: Facts | None = None
+    for record in found:
+        facts = facts or facts_of(values, source, raw.origin, ledger)
+        yield with_facts(record, facts)
 
 
 def recognise(names: Collection[str], source: RowSource) -> Dialect | None:
@@ -108,7 +123,8 @@ def check_columns(names: Sequence[str], source: RowSource, where: str) -> None:
     if not named:
         needed = (*needed, *(k for k in ("title", "group", "tag") if k in names))
     flags = {f"{name}_missing" for name, what in source.missing.items() if what.kind == "flag"}
-    used = [*(named.get(key, key) for key in dict.fromkeys((*needed, *named))), *source.missing]
+    used = [*(named.get(key, key) for key in dict.fromkeys((*needed, *named)))]
+    used += [*source.told_by, *source.missing]
     has = ", ".join(repr(n) for n in names)
     mend = (
         f"The file has: {has}. Name the columns of the source with `question` and `answer`, or "

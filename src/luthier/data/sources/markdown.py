@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from luthier.data.sources._sections import Heading, heading_paths
 
+_FRONT_CHARS = 20_000
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*$")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -19,6 +24,18 @@ def markdown_headings(text: str) -> list[Heading]:
     Front matter (between two lines ``---`` at the very top) and fenced code hold none.
     """
     return heading_paths(_headings(text.replace("\r\n", "\n").split("\n")))
+
+
+def front_matter(text: str) -> dict[str, Any] | None:
+    """What stands between two lines ``---`` at the very top, as YAML; None if it is none."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    body = "\n".join(lines[1 : max(_front_matter(lines) - 1, 1)])
+    try:
+        told = YAML(typ="safe", pure=True).load(body) if len(body) <= _FRONT_CHARS else None
+    except (YAMLError, ValueError):
+        return None
+    told = {} if not body.strip() else told
+    return {str(key): value for key, value in told.items()} if isinstance(told, dict) else None
 
 
 def _headings(lines: list[str]) -> Iterator[tuple[int, int, str]]:

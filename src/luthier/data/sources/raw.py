@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from luthier.core.spec import Spec
+from luthier.data.sources._access import Described
 
 Dialect = Literal[
     "alpaca",
@@ -84,7 +85,7 @@ MissingSpec = Annotated[
 ]
 
 
-class RowSource(Spec):
+class RowSource(Described):
     """What every source of rows can be told: which columns hold what, and what fills gaps.
 
     Where no column is named, rows are recognised by the names of their columns (``dialect``).

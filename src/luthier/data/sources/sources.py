@@ -13,6 +13,7 @@ from luthier.core.progress import Progress
 from luthier.core.records import Document, Example
 from luthier.core.spec import digest_of
 from luthier.data.pydoc import PydocSource, digest_pydoc, read_pydoc
+from luthier.data.sources._access import guarded
 from luthier.data.sources._objects import TextObjects
 from luthier.data.sources.csv import CsvSource, read_csv
 from luthier.data.sources.dialects import take
@@ -107,11 +108,11 @@ def read(
     match source:
         case PydocSource():
             documents, left_out = read_pydoc(source, ledger, progress)
-            return iter(documents), left_out
+            return guarded(documents, source), left_out
         case TextSource():
             return read_text(source, base, ledger, progress), 0
         case WebSource():
-            return read_web(source, base, ledger, progress), 0
+            return guarded(read_web(source, base, ledger, progress), source), 0
         case S3Source():
             cache = base / S3_CACHE
             if isinstance(source.format, TextObjects):

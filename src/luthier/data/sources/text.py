@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from luthier.core.errors import DataError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress, track
-from luthier.core.records import Document
-from luthier.core.spec import Spec
+from luthier.core.records import EVERYONE, Document
+from luthier.data.sources._access import Described, Facts, facts_of, with_facts
 from luthier.data.sources._charset import decode_document
 from luthier.data.sources._libraries import require
 from luthier.data.sources._sections import as_documents, heading_at, plain_paragraphs, sections
 from luthier.data.sources.docx import docx_paragraphs
 from luthier.data.sources.html import html_paragraphs
-from luthier.data.sources.markdown import markdown_headings
+from luthier.data.sources.markdown import front_matter, markdown_headings
 from luthier.data.sources.pdf import UnreadableError, pdf_sections
 
 Section = tuple[str, str, str]
@@ -30,7 +31,7 @@ Section = tuple[str, str, str]
 SUFFIXES = (".txt", ".md", ".rst", ".html", ".htm", ".pdf", ".docx")
 
 
-class TextSource(Spec):
+class TextSource(Described):
     """Files of text: ``.txt``, ``.md``, ``.rst``, ``.html``, ``.pdf``, ``.docx``; also ``.gz``."""
 
     kind: Literal["text"] = "text"
@@ -40,6 +41,9 @@ class TextSource(Spec):
     """A document holds whole paragraphs up to about this many characters."""
     min_section_chars: int = Field(default=40, ge=1)
     """Shorter sections are refused."""
+    modified: Literal["unknown", "mtime"] = "unknown"
+    """When a file was last changed: not known, or what the file system says; then a file that is
+    only touched counts as changed."""
 
 
 def files_of(source: TextSource, base: Path) -> list[tuple[str, Path]]:
@@ -99,7 +103,9 @@ def read_text(
         for name, path in track(progress, files, "Reading texts", len(files)):
             try:
                 found = _some(_found(name, path, source.section_chars, ledger), _suffix(path))
-                yield from as_documents(found, name, source.min_section_chars, ledger)
+                facts = _facts(source, name, path, ledger)
+                for document in as_documents(found, name, source.min_section_chars, ledger):
+                    yield document if facts is None else with_facts(document, facts)
             except UnreadableError as error:
                 ledger.refuse(error.args[0], name, error.args[1])
             except (OSError, EOFError, zlib.error) as error:
@@ -122,6 +128,8 @@ def digest_text(source: TextSource, base: Path) -> str:
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").digest()
             found.update(f"\n{name}\n{path.stat().st_size}\n".encode() + content)
+            if source.modified == "mtime":
+                found.update(str(path.stat().st_mtime_ns).encode())
         except OSError as error:
             raise DataError(
                 f"cannot read this file: {error.strerror}",
@@ -129,6 +137,23 @@ def digest_text(source: TextSource, base: Path) -> str:
                 mend="Check its permissions, or leave it out of `paths`.",
             ) from error
     return found.hexdigest()
+
+
+def _facts(source: TextSource, name: str, path: Path, ledger: Ledger) -> Facts | None:
+    """What is known of a file besides its text; None if nothing is asked for."""
+    dated = source.modified == "mtime"
+    if not (source.told_by or dated or source.access != (EVERYONE,)):
+        return None
+    told: dict[str, Any] | None = {}
+    if source.told_by and _suffix(path) == ".md":
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        told = front_matter(decode_document(data, markup=False)[0])
+        if told is None:
+            ledger.change("front matter cannot be read", name)
+    facts = facts_of(told or {}, source, name, ledger)
+    if dated and not facts.modified_s:
+        facts = dataclasses.replace(facts, modified_s=path.stat().st_mtime)
+    return facts
 
 
 def _found(name: str, path: Path, limit: int, ledger: Ledger) -> Iterator[Section]:

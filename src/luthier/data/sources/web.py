@@ -19,6 +19,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress, Quiet, track
 from luthier.core.records import Document
 from luthier.core.spec import digest_of
+from luthier.data.sources._access import Guarded
 from luthier.data.sources._article import article_of
 from luthier.data.sources._charset import decode_page
 from luthier.data.sources._fetch import World
@@ -38,7 +39,7 @@ WORLD = World()
 _FRAGMENT_WORDS = 6
 
 
-class WebSource(GatherSpec):
+class WebSource(GatherSpec, Guarded):
     """Pages from the web (HTML, plain text, Markdown, PDF)."""
 
     kind: Literal["web"] = "web"

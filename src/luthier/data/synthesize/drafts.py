@@ -6,7 +6,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-from luthier.core.records import Document, Example
+from luthier.core.records import EVERYONE, Document, Example
 
 _PAIR = re.compile(
     r"^[\s*#\d.)-]*(?:question|text|instruction)\**\s*:\**\s*(?P<question>.*?)"
@@ -30,6 +30,7 @@ class Draft:
         kind: Of the source.
         document_id: The document it was made from, or "".
         label: For classification rows, equal to the answer.
+        closed: As the row's it was made from; for a document, whether not everyone may see it.
     """
 
     question: str
@@ -41,6 +42,7 @@ class Draft:
     kind: str
     document_id: str = ""
     label: str = ""
+    closed: bool = False
 
 
 def from_row(question: str, answer: str, method: str, source: Example) -> Draft:
@@ -55,6 +57,7 @@ def from_row(question: str, answer: str, method: str, source: Example) -> Draft:
         source.kind,
         source.document_id,
         answer.strip() if source.label else "",
+        source.closed,
     )
 
 
@@ -69,6 +72,7 @@ def from_document(question: str, answer: str, method: str, source: Document) -> 
         source.group,
         "synthetic",
         source.id,
+        closed=EVERYONE not in source.access,
     )
 
 

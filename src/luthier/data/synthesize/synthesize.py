@@ -255,6 +255,7 @@ def accept(
 ) -> list[Example]:
     """The drafts that pass all filters, as training rows; the others are lines in the ledger."""
     labels = frozenset(e.label for e in seeds if e.label)
+    some_closed = any(e.closed for e in seeds)  # the writer is shown several at once
     standing = []
     for draft in drafts:
         problem = form_problem(draft, spec.form, labels) or known.problem(draft.question)
@@ -268,14 +269,15 @@ def accept(
     made = []
     for draft, mark in zip(standing, marks, strict=True):
         if mark is None:
-            made.append(_row(draft))
+            closed = draft.closed or (some_closed and draft.method != "documents")
+            made.append(_row(draft, closed))
             desk.finish()
         else:
             desk.refuse(mark, draft.origin, draft.question)
     return made
 
 
-def _row(draft: Draft) -> Example:
+def _row(draft: Draft, closed: bool) -> Example:
     said = f"{draft.question}\x1f{draft.answer}".encode()
     return Example(
         id=f"synthetic:{draft.method}:{hashlib.sha256(said).hexdigest()[:16]}",
@@ -287,6 +289,7 @@ def _row(draft: Draft) -> Example:
         side="train",
         label=draft.label,
         parent=draft.parent or draft.document_id,
+        closed=closed,
     )
 
 
