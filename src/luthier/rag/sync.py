@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import time
@@ -120,17 +121,19 @@ class Synced:
 def digest_of_document(document: Document, made: Made) -> str:
     """What tells whether a document's passages are up to date: four digests in one string."""
     content = f"{len(document.title)}\n{document.title}{document.text}"
-    rest = json.dumps(
-        [
-            sorted(document.access),
-            sorted(document.meta.items()),
-            document.modified_s,
-            document.kind,
-            document.origin,
-        ]
+    rest = (
+        sorted(document.access),
+        sorted(document.meta.items()),
+        document.modified_s,
+        document.kind,
+        document.origin,
     )
-    parts = (_hash(content, 16), _hash(rest, 8), _hash(made.cut, 6), _hash(made.embed, 6))
-    return ".".join(parts)
+    return f"{_hash(content, 16)}.{_hash(repr(rest), 8)}.{_settings(made)}"
+
+
+@functools.lru_cache(maxsize=8)
+def _settings(made: Made) -> str:
+    return f"{_hash(made.cut, 6)}.{_hash(made.embed, 6)}"
 
 
 def look(documents: Sequence[Document], store: PassageStore, made: Made, draft: Path) -> Look:

@@ -22,7 +22,8 @@ COUNT, DIMENSION = 600, 16
 
 def _vectors(count: int = COUNT) -> Vectors:
     found = np.random.default_rng(0).standard_normal((count, DIMENSION)).astype(np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    made: Vectors = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return made
 
 
 def _fill(store: PassageStore) -> None:

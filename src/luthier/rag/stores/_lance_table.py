@@ -1,8 +1,9 @@
 """A table of passages in LanceDB: how it is made, filtered and searched at one native version.
 
-Text is searched by BM25 over title and text together (``body``). The index over words begins
-empty and is filled when the table is put in order: until then rows are searched one by one, with
-the same result. Vectors are searched exactly unless an index and its parameters are there.
+Text is kept and searched by BM25 together with the title (``body``). The index over words begins
+empty, and it and those of filters are made when the table is put in order: until then rows are
+searched one by one, slowly, with the same result, and a build is not kept waiting by indexes that
+nobody may ask. Vectors are searched exactly unless an index and its parameters are there.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from luthier.core.columns import BATCH_ROWS
 from luthier.core.errors import StoreError
 from luthier.models.encode import Vectors
 from luthier.rag.access import Slice
-from luthier.rag.stores._check import label, labels_of
-from luthier.rag.stores.store import VECTOR
+from luthier.rag.stores._check import label
+from luthier.rag.stores.store import VECTOR, schema
 
 BODY = "body"
 LABELS = "labels"
-_OWN = (BODY, LABELS)  # columns that searching needs beside those of the store
 _TOGETHER = 64  # vectors searched in one pass over the table
 _AT_ONCE = 5000  # documents named in one condition
 FAILURES = (OSError, RuntimeError, ValueError, pa.ArrowException)
@@ -47,26 +48,41 @@ def lance_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def stored(rows: pa.Table) -> pa.Table:
-    """Checked rows with the columns that searching needs."""
-    body = pc.binary_join_element_wise(rows["title"], rows["text"], "\n")
-    metas = rows["meta"].to_pylist()
-    known: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    labels = [known.get(key) or known.setdefault(key, labels_of(key)) for key in map(tuple, metas)]
-    rows = rows.append_column(BODY, body)
-    return rows.append_column(LABELS, pa.array(labels, pa.list_(pa.string())))
+def stored(rows: pa.Table) -> pa.RecordBatchReader:
+    """Checked rows as the table keeps them, some at a time.
+
+    A reader, not a table: LanceDB copies a table several times over before it writes.
+    """
+    plain = [field for field in rows.schema if field.name != "text"]
+    own = [pa.field(BODY, pa.string()), pa.field(LABELS, pa.list_(pa.string()))]
+    whole = pa.schema([*plain, *own])
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        for batch in rows.to_batches(BATCH_ROWS):
+            body = pc.binary_join_element_wise(batch["title"], batch["text"], "\n")
+            columns = [batch[field.name] for field in plain]
+            yield pa.record_batch([*columns, body, _labels(batch["meta"])], schema=whole)
+
+    return pa.RecordBatchReader.from_batches(whole, pieces())
+
+
+def _labels(whole: pa.MapArray) -> pa.Array:
+    """Metadata as `label` writes it, all rows at once."""
+    first, last = whole.offsets[0].as_py(), whole.offsets[-1].as_py()
+    keys = whole.keys.slice(first, last - first)
+    for mark, written in (("%", "%25"), ("=", "%3D")):
+        keys = pc.replace_substring(keys, mark, written)
+    labels = pc.binary_join_element_wise(keys, whole.items.slice(first, last - first), "=")
+    return pa.ListArray.from_arrays(pc.subtract(whole.offsets, first), labels)
 
 
 def create(database: Any, name: str, rows: pa.Table) -> Any:
-    """Make a table of checked rows and its indexes; `put_in_order` fills that over words."""
-    from lancedb.index import FTS, Bitmap, BTree, LabelList
+    """Make a table of checked rows, with the indexes that changes and look-ups need."""
+    from lancedb.index import FTS, BTree
 
     table = database.create_table(name, stored(rows))
     for column in ("id", "document_id"):
         table.create_index(column, config=BTree())
-    for column in ("access", LABELS):
-        table.create_index(column, config=LabelList())
-    table.create_index("kind", config=Bitmap())
     # Stop words are kept: `all`, `any` and `is` are names in many a corpus, and BM25 weighs
     # frequent words down by itself. Positions are left out: nobody asks for phrases.
     words = FTS(with_position=False, remove_stop_words=False)
@@ -83,7 +99,13 @@ def replace(table: Any, rows: pa.Table | None, gone: Sequence[str]) -> None:
 
 
 def put_in_order(table: Any) -> None:
-    """Merge files, take in deletions and bring all indexes up to date."""
+    """Merge files, take in deletions, make the indexes of filters and bring all up to date."""
+    from lancedb.index import Bitmap, LabelList
+
+    there = {column for one in table.list_indices() for column in one.columns}
+    for column, kind in (("access", LabelList), (LABELS, LabelList), ("kind", Bitmap)):
+        if column not in there:
+            table.create_index(column, config=kind())
     table.optimize(cleanup_older_than=dt.timedelta(days=36500))
 
 
@@ -176,14 +198,64 @@ def nearest(
 
 
 def scan(table: Any, columns: Sequence[str], where: str | None) -> pa.Table:
-    """Rows of a table in the order of their ids; own columns are left out unless named."""
-    wanted = list(columns) or [n for n in table.schema.names if n not in _OWN]
-    asked = table.search().select(list(dict.fromkeys([*wanted, "id"]))).limit(None)
-    rows = (asked.where(where) if where else asked).to_arrow()
-    ids = rows["id"].combine_chunks()
-    if len(ids) > 1 and not pc.all(pc.less(ids[:-1], ids[1:])).as_py():
-        rows = rows.take(pc.sort_indices(ids))
-    return rows.select(wanted)
+    """Rows of a table in the columns of a store, in the order of their ids.
+
+    Args:
+        table: Checked out.
+        columns: Those wanted; all where none is named.
+        where: A condition, None for all rows.
+    """
+    wanted = list(columns) or _all_columns(table)
+    rows = _asked(table, [*_needed(wanted), "id"], where).to_arrow()
+    if not _ascend(rows["id"]):
+        rows = rows.take(pc.sort_indices(rows["id"]))
+    return _turned(rows, wanted)
+
+
+def stream(table: Any, columns: Sequence[str], where: str | None) -> Iterator[pa.RecordBatch]:
+    """What `scan` gives, in pieces; all in memory at once only where the table is not in order."""
+    if not _ascend(_asked(table, ["id"], where).to_arrow()["id"]):
+        yield from scan(table, columns, where).to_batches(BATCH_ROWS)
+        return
+    wanted = list(columns) or _all_columns(table)
+    for batch in _asked(table, _needed(wanted), where).to_batches(BATCH_ROWS):
+        yield from _turned(pa.Table.from_batches([batch]), wanted).to_batches()
+
+
+def _all_columns(table: Any) -> list[str]:
+    kind = table.schema.field(VECTOR).type if VECTOR in table.schema.names else None
+    return schema(kind.list_size if kind else 0).names
+
+
+def _needed(wanted: Sequence[str]) -> list[str]:
+    """Columns of the table that those of a store are made from."""
+    own = {"text": ("title", BODY)}
+    return [one for name in wanted for one in own.get(name, (name,))]
+
+
+def _turned(rows: pa.Table, wanted: Sequence[str]) -> pa.Table:
+    """Columns of a store: the text is its body without the title."""
+    if "text" in wanted:
+        both = zip(rows["title"].to_pylist(), rows[BODY].to_pylist(), strict=True)
+        texts = pa.array([body[len(title) + 1 :] for title, body in both], pa.string())
+        rows = rows.append_column("text", texts)
+    return rows.select(list(wanted))
+
+
+def pairs(table: Any, first: str, second: str) -> dict[str, str]:
+    """Two columns of a table, each value of the first with one of the second."""
+    rows = _asked(table, [first, second], None).to_arrow()
+    return dict(zip(rows[first].to_pylist(), rows[second].to_pylist(), strict=True))
+
+
+def _asked(table: Any, columns: Sequence[str], where: str | None) -> Any:
+    asked = table.search().select(list(dict.fromkeys(columns))).limit(None)
+    return asked.where(where) if where else asked
+
+
+def _ascend(ids: pa.ChunkedArray) -> bool:
+    whole = ids.combine_chunks()
+    return len(whole) < 2 or bool(pc.all(pc.less(whole[:-1], whole[1:])).as_py())
 
 
 def one_of(column: str, values: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ and deletes the old one with all its versions, since old files hold what was era
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from luthier.core.columns import BATCH_ROWS, to_records
+from luthier.core.columns import to_records
 from luthier.core.errors import ResourceError, StoreError
 from luthier.core.records import Passage
 from luthier.models.encode import Vectors
@@ -85,10 +86,7 @@ class LanceStore:
 
     def digests(self, version: int) -> dict[str, str]:
         """See `PassageStore`."""
-        told: dict[str, str] = {}
-        for batch in self._scan(version, ["document_id", DIGEST], None):
-            told.update(zip(*(column.to_pylist() for column in batch.columns), strict=True))
-        return told
+        return self._read(version, lambda table: lance.pairs(table, "document_id", DIGEST)) or {}
 
     def rows(
         self, version: int, columns: Sequence[str] = (), documents: Sequence[str] | None = None
@@ -97,7 +95,9 @@ class LanceStore:
         if documents is not None and not documents:
             return
         where = None if documents is None else lance.one_of("document_id", documents)
-        yield from self._scan(version, columns, where)
+        first = self._read(version, lambda table: _begun(lance.stream(table, columns, where)))
+        with lance.lance_errors(self.folder):
+            yield from first or ()
 
     def take(self, ids: Sequence[str], part: Slice, version: int) -> dict[str, Passage]:
         """See `PassageStore`."""
@@ -192,6 +192,8 @@ class LanceStore:
             native = 0
             if rows.num_rows:
                 again, table = self._first(again, rows)
+                if record.optimized_s:
+                    lance.put_in_order(table)
                 native = table.version
             note = f"erased {len(set(documents))} documents"
             again = again.with_version(native, rows.num_rows, note, self._keep)
@@ -290,13 +292,6 @@ class LanceStore:
             table = self._at(version)
             return None if table is None else ask(table)
 
-    def _scan(
-        self, version: int, columns: Sequence[str], where: str | None
-    ) -> Iterator[pa.RecordBatch]:
-        rows = self._read(version, lambda table: lance.scan(table, columns, where))
-        if rows is not None:
-            yield from rows.to_batches(BATCH_ROWS)
-
     def _first(self, record: Record, rows: pa.Table) -> tuple[Record, Any]:
         """Make the next table."""
         name = f"passages-{record.generation + 1}"
@@ -337,6 +332,11 @@ class LanceStore:
                     raise
             if table.version == record.kept[-1].native:
                 return
+
+
+def _begun(rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Rows of which the first are read, so that a table that moved is noticed at once."""
+    return itertools.chain(list(itertools.islice(rows, 1)), rows)
 
 
 def _unindexed(table: Any) -> int:
