@@ -36,8 +36,8 @@ def made() -> Postings:
     return postings_of(pieces, "none")
 
 
-def terms_of(postings: Postings, *names: str) -> np.ndarray:
-    return postings.terms.find([name.encode() for name in names])
+def terms_of(postings: Postings, *names: str) -> list[int]:
+    return list(postings.find([name.encode() for name in names])[0])
 
 
 def test_postings_hold_what_the_rows_have(postings: Postings) -> None:
@@ -57,8 +57,8 @@ def test_postings_hold_what_the_rows_have(postings: Postings) -> None:
 def test_bm25_is_as_its_formula_says(postings: Postings) -> None:
     names, k1, b = ["word0", "word7", "word41"], 1.2, 0.6
     mean = sum(map(len, ROWS)) / len(ROWS)
-    df = np.array([sum(n in row for row in ROWS) for n in names])
-    weights = bm25_idf(df, len(ROWS)).astype(np.float32)
+    df = [sum(n in row for row in ROWS) for n in names]
+    weights = [bm25_idf(count, len(ROWS)) for count in df]
     assert weights[0] == pytest.approx(
         math.log(1 + (len(ROWS) - df[0] + 0.5) / (df[0] + 0.5)), rel=1e-6
     )
@@ -78,13 +78,14 @@ def test_bm25_is_as_its_formula_says(postings: Postings) -> None:
 
 
 def test_the_cosine_is_as_its_formula_says(postings: Postings) -> None:
-    idf = cosine_idf(postings.df, len(ROWS)).astype(np.float32)
+    idf = np.array([cosine_idf(n, len(ROWS)) for n in postings.df.tolist()], np.float32)
     norms = postings.norms(idf)
     words = [name.decode() for name in postings.terms.to_arrow().to_pylist()]
-    dense = np.array([[min(255, row.count(w)) for w in words] for row in ROWS]) * idf
+    counts = np.array([[min(255, row.count(w)) for w in words] for row in ROWS])
+    dense = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0) * idf
     assert norms == pytest.approx(np.linalg.norm(dense, axis=1), rel=1e-5)
     terms = terms_of(postings, "word3", "word9")
-    rows, scores = postings.best(terms, idf[terms] ** 2, norms, None, 10)
+    rows, scores = postings.best(terms, (idf[terms] ** 2).tolist(), norms, None, 10)
     whole = (dense[:, terms] @ idf[terms]) / np.where(norms > 0, norms, 1)
     assert scores == pytest.approx(np.sort(whole)[::-1][:10], rel=1e-5)
     assert whole[rows] == pytest.approx(scores, rel=1e-5)
@@ -93,7 +94,7 @@ def test_the_cosine_is_as_its_formula_says(postings: Postings) -> None:
 def test_only_marked_rows_are_found_and_counted(postings: Postings) -> None:
     mask = (np.arange(len(ROWS)) % 3 == 1).astype(np.uint8)
     terms = terms_of(postings, "word0", "word20")
-    weights = np.ones(2, np.float32)
+    weights = [1.0, 1.0]
     whole, scores = postings.best(terms, weights, (1.0, 0.0), None, len(ROWS))
     kept = mask[whole] > 0
     for most in (0, 1, 5, len(ROWS)):
@@ -105,9 +106,20 @@ def test_only_marked_rows_are_found_and_counted(postings: Postings) -> None:
     assert postings.alive_df(mask).tolist() == expected
 
 
+def test_terms_are_found_with_the_rows_that_have_them(postings: Postings) -> None:
+    names = [b"word3", b"none", b"word50"]
+    numbers, df = postings.find(names)
+    assert numbers[1] == -1
+    assert list(df) == [sum(n.decode() in row for row in ROWS) for n in names]
+    _, halved = postings.find(names, postings.df // 2)
+    assert list(halved) == [count // 2 for count in df]
+    rows, _ = postings.best(numbers, [0.0, 9.0, 1.0], (1.0, 0.0), None, len(ROWS))
+    assert sorted(rows) == [i for i, row in enumerate(ROWS) if "word50" in row]
+
+
 def test_with_k1_of_0_repetitions_do_not_count(postings: Postings) -> None:
     terms = terms_of(postings, "word1", "word2")
-    _, scores = postings.best(terms, np.ones(2, np.float32), (0.0, 0.0), None, len(ROWS))
+    _, scores = postings.best(terms, [1.0, 1.0], (0.0, 0.0), None, len(ROWS))
     assert set(scores.tolist()) == {1.0, 2.0}
 
 
@@ -117,7 +129,7 @@ def test_c_and_numpy_answer_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch)
         for _ in switched(kind, monkeypatch):
             one = made()
             terms = terms_of(one, *(f"word{i}" for i in range(0, 60, 4)))
-            weights = np.linspace(0.1, 3, len(terms), dtype=np.float32)
+            weights = np.linspace(0.1, 3, len(terms)).tolist()
             rows, scores = one.best(terms, weights, (0.375, 0.0137), None, 200)
             answers.append((rows.tobytes(), scores.tobytes(), one.starts.tobytes()))
     assert answers[0] == answers[1]

@@ -54,6 +54,10 @@ class Living:
         words = self.segment.words
         return words.alive_df(self.alive) if len(self.dead) else words.df
 
+    def find(self, names: Sequence[bytes]) -> tuple[Sequence[int], Sequence[int]]:
+        """The number of each of some terms, or -1, and how many living rows have it."""
+        return self.segment.words.find(names, self.df if len(self.dead) else None)
+
     @functools.cached_property
     def words(self) -> int:
         """Words of all living rows."""

@@ -35,12 +35,13 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "count_terms": (_LONG, (_POINTER, _POINTER, _LONG, _POINTER, _LONG, *(_POINTER,) * 4)),
     "fill_postings": (None, (_POINTER, _POINTER, _POINTER, _LONG, *(_POINTER,) * 4)),
     "count_alive": (None, (_POINTER, _POINTER, _POINTER)),
-    "row_norms": (None, (_POINTER, _POINTER, _POINTER)),
+    "row_norms": (None, (_POINTER, _POINTER, _POINTER, _POINTER)),
     "best_rows": (
         _LONG,
-        (*(_POINTER,) * 3, _LONG, _FLOAT, _FLOAT, _POINTER, _POINTER, _LONG, _POINTER, _POINTER),
+        (*(_POINTER,) * 3, _LONG, _FLOAT, _FLOAT, *(_POINTER,) * 3, _LONG, _POINTER, _POINTER),
     ),
     "find_names": (None, (_POINTER, _POINTER, _LONG, _POINTER, _POINTER, _LONG, _POINTER)),
+    "find_terms": (None, (*(_POINTER,) * 4, _LONG, _POINTER, _POINTER)),
     "group": (None, (_POINTER, _LONG, _POINTER, _POINTER, _POINTER)),
     "dots": (None, (_POINTER, _LONG, _POINTER, _LONG, _POINTER, _POINTER)),
     "nearest": (

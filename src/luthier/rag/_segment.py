@@ -61,6 +61,17 @@ class Segment:
     def __len__(self) -> int:
         return int(self.rows.num_rows)
 
+    def text(self, column: str, rows: npt.NDArray[np.int32]) -> list[str]:
+        """What a column of text has in some rows."""
+        values = self.rows[column].chunk(0)
+        _, ends, data = values.buffers()
+        if data is None:
+            return [""] * len(rows)
+        at = np.frombuffer(ends, np.int32, len(values) + 1, 4 * values.offset)
+        held = memoryview(data)
+        pairs = zip(at[rows].tolist(), at[rows + 1].tolist(), strict=True)
+        return [str(held[first:last], "utf-8") for first, last in pairs]
+
     def place_of(self, id_: str) -> int:
         """The row of a passage, or -1."""
         ids = self.rows["id"].chunk(0)

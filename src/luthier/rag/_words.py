@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import unicodedata
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -74,25 +73,27 @@ def _stemmer(language: str) -> Any:
     return Stemmer.Stemmer(language, 0)  # its own memory of words costs more than it saves
 
 
-def stems(found: Sequence[str], language: Language) -> list[str]:
-    """What stands for each of some words in the index.
+@functools.lru_cache(1 << 16)
+def stem(word: str, language: Language) -> bytes:
+    """What stands for a word in the index.
 
     Raises:
         ResourceError: PyStemmer is not installed.
     """
-    if language == "none":
-        return list(found)
-    return [stem.decode() for stem in _stems([word.encode() for word in found], language)]
+    return word.encode() if language == "none" else _stems([word.encode()], language)[0]
 
 
 def stemmed(column: pa.Array, language: Language) -> pa.Array:
-    """`stems` of a column of words as bytes."""
+    """`stem` of a column of words as bytes."""
     if language == "none":
         return column
     return pa.array(_stems(column.to_pylist(), language), pa.large_binary())
 
 
 def _stems(found: list[bytes], language: Language) -> list[bytes]:
+    if max(map(len, found), default=0) <= LONGEST_STEMMED:
+        made: list[bytes] = _stemmer(language).stemWords(found)
+        return made
     short = [word if len(word) <= LONGEST_STEMMED else b"" for word in found]
     made = _stemmer(language).stemWords(short)
     return [stem or word for stem, word in zip(made, found, strict=True)]

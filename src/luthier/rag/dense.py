@@ -17,7 +17,7 @@ from luthier.models.encode import Vectors
 from luthier.rag._lists import Rows
 from luthier.rag._native import library, pointer, top
 
-EXACT_ROWS = 20_000
+EXACT_ROWS = 10_000
 """Rows that are compared exactly."""
 _SPARE = 4  # so many times as many as asked for are compared exactly after the codes
 _LEAST_SPARE = 400
@@ -87,6 +87,8 @@ class Coded:
             pointer(self.values), self.width, pointer(rows), count, pointer(mask), pointer(asked),
             most, pointer(scores), pointer(found),
         )  # fmt: skip
+        if size < 0:
+            raise MemoryError("no memory for a search")
         return found[:size], scores[:size]
 
     def _coarse(
@@ -107,6 +109,8 @@ class Coded:
             pointer(rows), count, pointer(mask), pointer(lifted), most, pointer(scores),
             pointer(found),
         )  # fmt: skip
+        if size < 0:
+            raise MemoryError("no memory for a search")
         return found[:size]
 
 

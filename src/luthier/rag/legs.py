@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from luthier.rag import _versions
 from luthier.rag._grow import grown, tidied
 from luthier.rag._lists import Rows
 from luthier.rag._living import Chosen, Living, Slices
-from luthier.rag._words import Language, stems, words
+from luthier.rag._words import Language, stem, words
 from luthier.rag.access import ANYONE, Slice
 from luthier.rag.dense import EXACT_ROWS, unit
 from luthier.rag.lexical import Scores, bm25_idf, cosine_idf, word_counts
@@ -194,23 +195,23 @@ class Legs:
         if not asked or depth < 1 or not self.count:
             return _NOTHING
         how = weighting or self.spec.weighting
-        names = [term.encode() for term in asked]
-        places = [one.segment.words.terms.find(names) for one in self._living]
-        df = np.zeros(len(names), np.int64)
-        for one, place in zip(self._living, places, strict=True):
-            df += np.where(place >= 0, one.df[place], 0) if len(one.df) else 0
-        idf = bm25_idf(df, self.count) if how == "bm25" else cosine_idf(df, self.count)
-        weights = np.fromiter(asked.values(), np.float64, len(asked)) * idf
-        if how == "tfidf":
-            weights *= idf / max(float(np.sqrt((weights**2).sum())), 1e-30)
+        names = list(asked)
+        found = [one.find(names) for one in self._living]
+        df = [sum(counts) for counts in zip(*(counts for _, counts in found), strict=True)]
+        if how == "bm25":
+            rarity = [bm25_idf(count, self.count) for count in df]
+            weights = [w * idf for w, idf in zip(asked.values(), rarity, strict=True)]
+        else:
+            rarity = [cosine_idf(count, self.count) for count in df]
+            weights = [w * idf for w, idf in zip(asked.values(), rarity, strict=True)]
+            length = math.sqrt(sum(weight * weight for weight in weights))
+            weights = [w * idf / length for w, idf in zip(weights, rarity, strict=True)]
         norms = self._bm25_norms(k1, b) if how == "bm25" else self._cosine_norms
-        found = []
+        hits = []
         for index, held in self._held(part):
-            there = np.flatnonzero(places[index] >= 0)
-            terms, share = places[index][there], weights[there].astype(np.float32)
-            postings = self._living[index].segment.words
-            found.append((index, *postings.best(terms, share, norms[index], held.mask, depth)))
-        return self._merged(found, depth)
+            best, terms = self._living[index].segment.words.best, found[index][0]
+            hits.append((index, *best(terms, weights, norms[index], held.mask, depth)))
+        return self._merged(hits, depth)
 
     def dense(self, vector: Vectors, depth: int, part: Slice) -> Hits:
         """The ``depth`` passages of a slice nearest to a vector, with their cosines.
@@ -303,35 +304,32 @@ class Legs:
         """
         part = part or Slice(ANYONE)
         key = part.key
-        if (held := self._words.get(key)) is not None:
-            return held
+        if key in self._words:
+            return self._words[key]
         made: dict[str, int] = {}
-        for index, chosen in self._held(part):
+        for index, held in self._held(part):
             rows = self._living[index].segment.rows.select(["title", "text"])
-            if chosen.mask is not None:
-                rows = rows.take(pa.array(chosen.rows)).combine_chunks()
-            counts = word_counts(rows["title"].chunk(0), rows["text"].chunk(0))
-            made = {w: made.get(w, 0) + n for w, n in counts.items()} | {
-                w: n for w, n in made.items() if w not in counts
-            }
+            if held.mask is not None:
+                rows = rows.take(pa.array(held.rows)).combine_chunks()
+            for word, n in word_counts(rows["title"].chunk(0), rows["text"].chunk(0)).items():
+                made[word] = made.get(word, 0) + n
         self._words[key] = made
         while len(self._words) > _VOCABULARIES:
             self._words.popitem(last=False)
         return made
 
-    def _asked(self, query: Query) -> dict[str, float]:
-        """Terms of a query with how often each stands in it."""
+    def _asked(self, query: Query) -> dict[bytes, float]:
+        """Terms of a query with their weights."""
         if isinstance(query, str):
             query = words(query)
-        pairs = query.items() if isinstance(query, Mapping) else ((one, 1.0) for one in query)
-        given: dict[str, float] = {}
+        pairs = query.items() if isinstance(query, Mapping) else zip(query, itertools.repeat(1.0))
+        made: dict[bytes, float] = {}
+        language = self.spec.stemmer
         for text, weight in pairs:
-            for word in words(text):
-                given[word] = given.get(word, 0.0) + float(weight)
-        made: dict[str, float] = {}
-        for stem, weight in zip(stems(list(given), self.spec.stemmer), given.values(), strict=True):
-            made[stem] = made.get(stem, 0.0) + weight
-        return {stem: weight for stem, weight in made.items() if weight > 0}
+            for word in (text,) if text.isalnum() and text.islower() else words(text):
+                term = stem(word, language)
+                made[term] = made.get(term, 0.0) + weight
+        return {term: weight for term, weight in made.items() if weight > 0}
 
     def _held(self, part: Slice) -> Iterator[tuple[int, Chosen]]:
         """The segments of which a slice holds any, and what."""
@@ -354,7 +352,7 @@ class Legs:
         coded = terms.combine_chunks().dictionary_encode()
         places = coded.indices.to_numpy()
         df = np.bincount(places, np.concatenate([one.df for one in self._living]))
-        weights = cosine_idf(df, self.count)[places].astype(np.float32)
+        weights = (np.log((1.0 + self.count) / (1.0 + df)) + 1.0)[places].astype(np.float32)
         cuts = np.cumsum([len(one.df) for one in self._living])[:-1]
         split = np.split(weights, cuts)
         return [o.segment.words.norms(w) for o, w in zip(self._living, split, strict=True)]
@@ -363,10 +361,11 @@ class Legs:
         """The best of what the segments found; equal scores in the order of their ids."""
         if not found:
             return _NOTHING
+        if len(found) == 1:
+            index, rows, scores = found[0]
+            return Hits(rows + np.int32(self._starts[index]), scores)
         rows = np.concatenate([r + np.int32(self._starts[i]) for i, r, _ in found])
         scores = np.concatenate([s for _, _, s in found])
-        if len(found) == 1:
-            return Hits(rows, scores)
         order = np.lexsort((rows, -scores))
         if np.any(np.diff(scores[order]) == 0):
             ids = np.array(self.ids(rows), object)
@@ -389,8 +388,9 @@ class Legs:
     def _column(self, name: str, rows: Sequence[int] | Rows) -> list[str]:
         made: list[Any] = [None] * len(rows)
         for index, places, local in self._split(rows):
-            values = self._living[index].segment.rows[name].chunk(0).take(pa.array(local))
-            for place, value in zip(places.tolist(), values.to_pylist(), strict=True):
+            for place, value in zip(
+                places.tolist(), self._living[index].segment.text(name, local), strict=True
+            ):
                 made[place] = value
         return made
 

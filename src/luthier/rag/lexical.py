@@ -2,9 +2,10 @@
 
 BM25 as Lucene and bm25s compute it: a word adds idf * tf / (tf + k1 * (1 - b + b * length / mean
 length)) with idf = ln(1 + (N - df + 0.5) / (df + 0.5)) (Robertson and Zaragoza, "The Probabilistic
-Relevance Framework", 2009). TF-IDF is the cosine of counts times ln((1 + N) / (1 + df)) + 1, as
-scikit-learn weighs them. N, df and the mean length are of the rows that live, over all segments,
-and k1 and b are chosen when it is asked.
+Relevance Framework", 2009). TF-IDF is the cosine of 1 + ln(tf) times ln((1 + N) / (1 + df)) + 1,
+as scikit-learn weighs them with ``sublinear_tf`` (Manning, Raghavan and Schütze, "Introduction to
+Information Retrieval", 2008, chapter 6). N, df and the mean length are of the rows that live, over
+all segments, and k1 and b are chosen when it is asked.
 
 A word that an eighth of the rows have is kept as one count for each row, which is read in one
 sweep; all others as lists of rows. So a question's frequent words cost little.
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +32,7 @@ Scores = npt.NDArray[np.float32]
 _FREQUENT = 8  # a word of one row in so many is frequent
 _NUMBERS = ("df", "starts", "at", "counts", "places", "frequent", "lengths")
 _MOST_COUNTED = 255  # a word counts so often in a row at most
+_WORTH = np.concatenate([[0.0], 1.0 + np.log(np.arange(1, 256))]).astype(np.float32)
 
 
 class _View(ctypes.Structure):
@@ -38,7 +42,7 @@ class _View(ctypes.Structure):
         ("rows", ctypes.c_long),
         ("terms", ctypes.c_long),
         *((name, ctypes.c_void_p) for name in (
-            "starts", "at", "counts", "places", "frequent", "lengths",
+            "starts", "at", "counts", "places", "frequent", "lengths", "names", "name_starts", "df",
         )),
     )  # fmt: skip
 
@@ -67,11 +71,16 @@ class Postings:
     frequent: npt.NDArray[np.uint8]
     lengths: npt.NDArray[np.int32]
     _view: _View = dataclasses.field(init=False, repr=False)
+    _here: int = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        arrays = (self.starts, self.at, self.counts, self.places, self.frequent, self.lengths)
+        arrays = (
+            self.starts, self.at, self.counts, self.places, self.frequent, self.lengths,
+            self.terms.data, self.terms.starts, self.df,
+        )  # fmt: skip
         view = _View(len(self.lengths), len(self.terms), *map(pointer, arrays))
         object.__setattr__(self, "_view", view)
+        object.__setattr__(self, "_here", ctypes.addressof(view))
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All its numbers, as `postings_from` takes them."""
@@ -95,7 +104,7 @@ class Postings:
         kernels: Any = library()[0]
         found = np.zeros(len(self.terms), np.int32)
         if kernels is not None:
-            kernels.count_alive(ctypes.addressof(self._view), pointer(alive), pointer(found))
+            kernels.count_alive(self._here, pointer(alive), pointer(found))
             return found
         sums = np.concatenate([[0], np.cumsum(alive[self.at], dtype=np.int64)])
         found[:] = sums[self.starts[1:]] - sums[self.starts[:-1]]
@@ -105,22 +114,43 @@ class Postings:
         return found
 
     def norms(self, weights: Scores) -> Scores:
-        """The length of each row's vector of counts times the weights of the terms."""
+        """The length of each row's vector: 1 + ln(count), times the weights of the terms."""
         kernels: Any = library()[0]
         if kernels is not None:
             norms = np.zeros(len(self.lengths), np.float32)
-            kernels.row_norms(ctypes.addressof(self._view), pointer(weights), pointer(norms))
+            kernels.row_norms(self._here, pointer(weights), pointer(_WORTH), pointer(norms))
             return norms
         squares = np.zeros(len(self.lengths), np.float64)
         for term in range(len(self.terms)):
             rows, counts = self.rows_of(term)
-            squares[rows] += float(weights[term]) ** 2 * counts.astype(np.float64) ** 2
+            squares[rows] += float(weights[term]) ** 2 * _WORTH[counts].astype(np.float64) ** 2
         return np.sqrt(squares).astype(np.float32)
+
+    def find(
+        self, names: Sequence[bytes], df: npt.NDArray[np.int32] | None = None
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """The number of each of some terms, or -1, and how many rows have it.
+
+        Args:
+            names: The terms.
+            df: How many rows have each term of the postings; by default all that do.
+        """
+        kernels: Any = library()[0]
+        if kernels is None:
+            places = self.terms.find(names).tolist()
+            counts = self.df if df is None else df
+            return places, [int(counts[place]) if place >= 0 else 0 for place in places]
+        count = len(names)
+        starts = (ctypes.c_int64 * (count + 1))(0, *itertools.accumulate(map(len, names)))
+        numbers = (ctypes.c_int32 * count)()
+        found = (ctypes.c_int32 * count)()
+        kernels.find_terms(self._here, pointer(df), b"".join(names), starts, count, numbers, found)
+        return numbers, found
 
     def best(
         self,
-        terms: npt.NDArray[np.int32],
-        weights: Scores,
+        terms: Sequence[int],
+        weights: Sequence[float],
         norm: tuple[float, float] | Scores,
         mask: npt.NDArray[np.uint8] | None,
         most: int,
@@ -128,7 +158,7 @@ class Postings:
         """The best rows for some terms, best first.
 
         Args:
-            terms: Their numbers.
+            terms: Their numbers; -1 counts for nothing.
             weights: Of each.
             norm: BM25's, as its constant part and its part for each word of a row; or each row's
                 own, for the cosine.
@@ -138,22 +168,22 @@ class Postings:
         flat, slope = norm if isinstance(norm, tuple) else (0.0, 0.0)
         own = None if isinstance(norm, tuple) else norm
         kernels: Any = library()[0]
-        most = max(0, min(most, len(self.lengths)))
+        most, count = max(0, min(most, len(self.lengths))), len(terms)
         if kernels is None:
             return self._best(terms, weights, (flat, slope), own, mask, most)
-        scores, rows = np.empty(most, np.float32), np.empty(most, np.int32)
+        scores, rows = (ctypes.c_float * most)(), (ctypes.c_int32 * most)()
         found = kernels.best_rows(
-            ctypes.addressof(self._view), pointer(terms), pointer(weights), len(terms), flat, slope,
-            pointer(own), pointer(mask), most, pointer(scores), pointer(rows),
+            self._here, (ctypes.c_int32 * count)(*terms), (ctypes.c_float * count)(*weights),
+            count, flat, slope, pointer(own), pointer(_WORTH), pointer(mask), most, scores, rows,
         )  # fmt: skip
         if found < 0:
             raise MemoryError("no memory for a search")
-        return rows[:found], scores[:found]
+        return np.frombuffer(rows, np.int32, found), np.frombuffer(scores, np.float32, found)
 
     def _best(
         self,
-        terms: npt.NDArray[np.int32],
-        weights: Scores,
+        terms: Sequence[int],
+        weights: Sequence[float],
         norm: tuple[float, float],
         own: Scores | None,
         mask: npt.NDArray[np.uint8] | None,
@@ -161,12 +191,14 @@ class Postings:
     ) -> tuple[Rows, Scores]:
         sums = np.zeros(len(self.lengths), np.float32)
         flat, slope = np.float32(norm[0]), np.float32(norm[1])
-        for term, weight in zip(terms.tolist(), weights, strict=True):
+        for term, weight in zip(terms, weights, strict=True):
+            if term < 0:
+                continue
             rows, counts = self.rows_of(term)
-            share = counts.astype(np.float32)
+            share = counts.astype(np.float32) if own is None else _WORTH[counts]
             if own is None:
                 share = share / (share + (flat + slope * self.lengths[rows].astype(np.float32)))
-            sums[rows] += weight * share
+            sums[rows] += np.float32(weight) * share
         if own is not None:
             sums = np.divide(sums, own, out=np.zeros_like(sums), where=own > 0)
         hit = sums > 0 if mask is None else (sums > 0) & (mask > 0)
@@ -257,13 +289,11 @@ def word_counts(titles: pa.Array, texts: pa.Array) -> dict[str, int]:
     )
 
 
-def bm25_idf(df: npt.NDArray[Any], rows: int) -> npt.NDArray[np.float64]:
-    """The weight of terms by the number of rows that have them."""
-    made: npt.NDArray[np.float64] = np.log1p((rows - df + 0.5) / (df + 0.5))
-    return made
+def bm25_idf(df: int, rows: int) -> float:
+    """The weight of a term by the number of rows that have it."""
+    return math.log1p((rows - df + 0.5) / (df + 0.5))
 
 
-def cosine_idf(df: npt.NDArray[Any], rows: int) -> npt.NDArray[np.float64]:
-    """The weight of terms in TF-IDF, by the number of rows that have them."""
-    made: npt.NDArray[np.float64] = np.log((1.0 + rows) / (1.0 + df)) + 1.0
-    return made
+def cosine_idf(df: int, rows: int) -> float:
+    """The weight of a term in TF-IDF, by the number of rows that have it."""
+    return math.log((1.0 + rows) / (1.0 + df)) + 1.0

@@ -18,6 +18,9 @@ typedef struct {
     const int32_t *places;   // of each term among the frequent ones, or -1
     const uint8_t *frequent; // their counts, a line of `rows` for each
     const int32_t *lengths;  // words of each row
+    const char *names;       // of the terms, sorted, one after the other
+    const int64_t *name_starts;
+    const int32_t *df;       // rows that have each term
 } Postings;
 
 // The different terms of each row with their counts (at most 255), in place of its words: `tokens`
@@ -83,8 +86,9 @@ void count_alive(const Postings *p, const uint8_t *alive, int32_t *found) {
     }
 }
 
-// Length of each row's vector of counts times the weights of the terms.
-void row_norms(const Postings *p, const float *weights, float *norms) {
+// Length of each row's vector of what a count is worth (`worth`, of 0 to 255) times the weights of
+// the terms.
+void row_norms(const Postings *p, const float *weights, const float *worth, float *norms) {
     double *sums = calloc((size_t)p->rows + 1, sizeof(double));
     if (!sums) return;
     for (long t = 0; t < p->terms; t++) {
@@ -92,10 +96,11 @@ void row_norms(const Postings *p, const float *weights, float *norms) {
         if (p->places[t] >= 0) {
             const uint8_t *line = p->frequent + (long)p->places[t] * p->rows;
             for (long row = 0; row < p->rows; row++)
-                sums[row] += weight * (double)((int32_t)line[row] * (int32_t)line[row]);
+                sums[row] += weight * ((double)worth[line[row]] * (double)worth[line[row]]);
         } else {
             for (int64_t i = p->starts[t]; i < p->starts[t + 1]; i++)
-                sums[p->at[i]] += weight * (double)((int32_t)p->counts[i] * (int32_t)p->counts[i]);
+                sums[p->at[i]] +=
+                    weight * ((double)worth[p->counts[i]] * (double)worth[p->counts[i]]);
         }
     }
     for (long row = 0; row < p->rows; row++) norms[row] = (float)sqrt(sums[row]);
@@ -105,17 +110,18 @@ void row_norms(const Postings *p, const float *weights, float *norms) {
 #define BLOCK 4096
 #define TINY 1e-30f  // vanishes beside a count, and keeps 0 / 0 away
 
-// The best rows for some terms. A row's score is the sum of weight * count / (count + norm) with
-// norm = flat + slope * words (BM25), or, where `norms` are given, of weight * count over its norm.
+// The best rows for some terms; those below 0 count for nothing. A row's score is the sum of weight * count / (count + norm) with
+// norm = flat + slope * words (BM25), or, where `norms` are given, of weight * worth over its norm.
 // Sums run in the order of the terms, whatever way their rows are kept. -1: no memory.
 long best_rows(const Postings *p, const int32_t *terms, const float *weights, long n, float flat,
-               float slope, const float *norms, const uint8_t *mask, long most, float *scores,
+               float slope, const float *norms, const float *worth, const uint8_t *mask, long most, float *scores,
                int32_t *rows) {
     float sum[BLOCK], norm[BLOCK];
     int64_t *next = malloc((size_t)(n + 1) * sizeof(int64_t));
     if (!next) return -1;
-    for (long i = 0; i < n; i++) next[i] = p->starts[terms[i]];
-    Best best = {0, most, 0.0f, scores, rows};
+    for (long i = 0; i < n; i++) next[i] = terms[i] < 0 ? 0 : p->starts[terms[i]];
+    Best best;
+    if (best_begin(&best, most, 0.0f)) return free(next), -1;
     for (long first = 0; first < p->rows; first += BLOCK) {
         long size = p->rows - first < BLOCK ? p->rows - first : BLOCK;
         int any = 0;
@@ -124,12 +130,13 @@ long best_rows(const Postings *p, const int32_t *terms, const float *weights, lo
             norm[i] = norms ? norms[first + i] : flat + slope * (float)p->lengths[first + i] + TINY;
         for (long k = 0; k < n; k++) {
             float weight = weights[k];
+            if (terms[k] < 0) continue;
             int32_t place = p->places[terms[k]];
             if (place >= 0) {
                 const uint8_t *line = p->frequent + (long)place * p->rows + first;
                 any = 1;
                 if (norms)
-                    for (long i = 0; i < size; i++) sum[i] += weight * (float)line[i];
+                    for (long i = 0; i < size; i++) sum[i] += weight * worth[line[i]];
                 else
                     for (long i = 0; i < size; i++) {
                         float count = (float)line[i];
@@ -142,7 +149,8 @@ long best_rows(const Postings *p, const int32_t *terms, const float *weights, lo
                 long i = p->at[at] - first;
                 float count = (float)p->counts[at];
                 if (i < 0) continue;  // out of order: a damaged file
-                sum[i] += norms ? weight * count : weight * (count / (count + norm[i]));
+                sum[i] += norms ? weight * worth[p->counts[at]]
+                                : weight * (count / (count + norm[i]));
                 any = 1;
             }
             next[k] = at;
@@ -153,7 +161,7 @@ long best_rows(const Postings *p, const int32_t *terms, const float *weights, lo
         best_take(&best, sum, size, NULL, first, mask);
     }
     free(next);
-    return best_sorted(&best);
+    return best_end(&best, scores, rows);
 }
 
 // Places of some names among sorted ones, or -1.
@@ -176,6 +184,14 @@ void find_names(const char *bytes, const int64_t *starts, long n, const char *as
                 high = middle;
         }
     }
+}
+
+// Places of some terms, or -1, and how many rows have each by `df`, or by the postings' own.
+void find_terms(const Postings *p, const int32_t *df, const char *asked,
+                const int64_t *asked_starts, long count, int32_t *places, int32_t *found) {
+    find_names(p->names, p->name_starts, p->terms, asked, asked_starts, count, places);
+    if (!df) df = p->df;
+    for (long k = 0; k < count; k++) found[k] = places[k] < 0 ? 0 : df[places[k]];
 }
 
 // Sorts the places 0..n-1 by their number below `groups`, keeping their order; `next` holds where

@@ -27,18 +27,19 @@ void dots(const float *vectors, long width, const int32_t *rows, long n, const f
         out[i] = dot(vectors + (rows ? rows[i] : i) * width, asked, width);
 }
 
-// The best of them, as in best.h.
+// The best of them, as in best.h. -1: no memory.
 long nearest(const float *vectors, long width, const int32_t *rows, long n, const uint8_t *mask,
              const float *asked, long most, float *scores, int32_t *found) {
     float block[BLOCK];
-    Best best = {0, most, -INFINITY, scores, found};
+    Best best;
+    if (best_begin(&best, most, -INFINITY)) return -1;
     for (long first = 0; first < n; first += BLOCK) {
         long size = n - first < BLOCK ? n - first : BLOCK;
         dots(rows ? vectors : vectors + first * width, width, rows ? rows + first : NULL, size,
              asked, block);
         best_take(&best, block, size, rows ? rows + first : NULL, first, mask);
     }
-    return best_sorted(&best);
+    return best_end(&best, scores, found);
 }
 
 // Codes of vectors: code * scale is near the number; `sums` are 128 times the sum of a row's codes.
@@ -73,7 +74,8 @@ long nearest_codes(const int8_t *codes, const float *scales, const int32_t *sums
                    const int32_t *rows, long n, const uint8_t *mask, const uint8_t *asked,
                    long most, float *scores, int32_t *found) {
     float block[BLOCK];
-    Best best = {0, most, -INFINITY, scores, found};
+    Best best;
+    if (best_begin(&best, most, -INFINITY)) return -1;
     for (long first = 0; first < n; first += BLOCK) {
         long size = n - first < BLOCK ? n - first : BLOCK;
         for (long i = 0; i < size; i++) {
@@ -86,5 +88,5 @@ long nearest_codes(const int8_t *codes, const float *scales, const int32_t *sums
         }
         best_take(&best, block, size, rows ? rows + first : NULL, first, mask);
     }
-    return best_sorted(&best);
+    return best_end(&best, scores, found);
 }
