@@ -9,34 +9,49 @@ from scripted import Scripted
 
 from luthier.core.errors import ConfigError
 from luthier.rag.queries.language import read_language
-from luthier.rag.queries.phrasings import Paraphrases, by_model, by_synonyms, read_synonyms
+from luthier.rag.queries.phrasings import (
+    Paraphrases,
+    Thesaurus,
+    by_model,
+    by_synonyms,
+    read_synonyms,
+)
 
-GROUPS = (("PTO", "paid time off", "holiday"), ("boss", "manager"))
+
+def _list(folder: Path, text: str) -> Thesaurus:
+    file = folder / "synonyms.txt"
+    file.write_text(text, encoding="utf-8")
+    read_synonyms.cache_clear()
+    return read_synonyms(str(file))
 
 
-def test_listed_words_are_exchanged() -> None:
-    assert by_synonyms("How much pto does my boss get?", GROUPS) == [
+def test_listed_words_are_exchanged(tmp_path: Path) -> None:
+    ours = _list(tmp_path, "PTO, paid time off, holiday\nboss, manager\npaid, waged\n")
+    assert by_synonyms("How much pto does my boss get?", ours) == [
         "How much paid time off does my boss get?",
         "How much holiday does my boss get?",
         "How much pto does my manager get?",
     ]
-    assert by_synonyms("Is paid time off taxed?", GROUPS)[0] == "Is PTO taxed?"
-    assert by_synonyms("embossed ptos", GROUPS) == []  # within words
+    assert by_synonyms("Is paid  time off, taxed?", ours)[0] == "Is PTO, taxed?"
+    assert by_synonyms("embossed ptos", ours) == []  # within words
 
 
-def test_there_are_never_many() -> None:
-    groups = tuple((f"w{n}", f"x{n}", f"y{n}") for n in range(9))
-    assert len(by_synonyms(" ".join(f"w{n}" for n in range(9)), groups)) == 4
+def test_there_are_never_many(tmp_path: Path) -> None:
+    many = _list(tmp_path, "".join(f"w{n}, x{n}, y{n}\n" for n in range(9)))
+    assert len(by_synonyms(" ".join(f"w{n}" for n in range(9)), many)) == 4
 
 
-def test_marks_in_a_synonym_are_taken_as_they_are() -> None:
-    assert by_synonyms("what is c++", (("c++", r"\1 g<0>"),)) == [r"what is \1 g<0>"]
+def test_marks_in_a_synonym_are_taken_as_they_are(tmp_path: Path) -> None:
+    odd = _list(tmp_path, "c++, \\1 g<0>\nnode.js, node\n")
+    assert by_synonyms("what is C++?", odd) == ["what is \\1 g<0>?"]
+    assert by_synonyms("is node.js. good", odd) == ["is node. good"]
 
 
 def test_a_list_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "synonyms.txt"
-    file.write_text("# ours\n\nPTO, paid time off\n boss,manager, \n", encoding="utf-8")
-    assert read_synonyms(str(file)) == (("PTO", "paid time off"), ("boss", "manager"))
+    ours = _list(tmp_path, "# ours\n\nPTO, paid  time off\n boss,manager, \nboss, chief\n")
+    assert ours.groups == (("PTO", "paid time off"), ("boss", "manager"), ("boss", "chief"))
+    assert (ours.places["boss"], ours.places["chief"], ours.longest) == (1, 2, 3)
+    assert by_synonyms("anything", _list(tmp_path, "# nothing\n")) == []
 
 
 def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:

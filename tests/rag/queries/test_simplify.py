@@ -51,6 +51,11 @@ def test_what_is_no_courtesy_stays(asked: str) -> None:
     assert simplify(asked, ENGLISH) == asked
 
 
+def test_a_pasted_text_stays() -> None:
+    pasted = "please " + "." * 100_000
+    assert simplify(pasted, ENGLISH) == pasted
+
+
 TOKENS = ["can", "you", "please", "tell", "me", "hi,", "thanks", "!", "?", "what"]
 
 

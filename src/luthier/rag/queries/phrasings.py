@@ -8,8 +8,10 @@ no dictionary.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +27,8 @@ _PROMPT = (
     "Write the question in other words, keeping its meaning, its names and its language. Answer "
     "with the question only.\n\nQuestion: {question}\n\nIn other words:"
 )
-_MOST_SYNONYMS = 4  # phrasings by synonyms; a question full of listed words would make hundreds
+_MOST_PHRASINGS = 4  # a question full of listed words would make hundreds
+_TOKEN = re.compile(r"[^\s.,;:!?\"()]+(?:[.,:][^\s.,;:!?\"()]+)*")
 
 
 class Synonyms(Spec):
@@ -54,12 +57,28 @@ class Paraphrases(Spec):
     """Longest reply, in tokens."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Thesaurus:
+    """A list of synonyms, made to be looked up in.
+
+    Attributes:
+        groups: Words and phrases that mean the same.
+        places: The group of each, in lower case.
+        longest: Most words of a phrase.
+    """
+
+    groups: tuple[tuple[str, ...], ...]
+    places: Mapping[str, int]
+    longest: int
+
+
 @functools.lru_cache(maxsize=8)
-def read_synonyms(file: str) -> tuple[tuple[str, ...], ...]:
-    """The groups of a list of synonyms.
+def read_synonyms(file: str) -> Thesaurus:
+    """Read a list of synonyms.
 
     Args:
-        file: One group on each line, parted by commas; lines with # in front are skipped.
+        file: One group on each line, parted by commas; lines with # in front are skipped. A word
+            of two lines belongs to the first.
 
     Raises:
         ConfigError: The file cannot be read, or a line has fewer than two.
@@ -70,35 +89,43 @@ def read_synonyms(file: str) -> tuple[tuple[str, ...], ...]:
         raise ConfigError(
             f"the list of synonyms cannot be read: {error}", where="rag.query.phrasings.file"
         ) from error
-    groups = []
+    groups: list[tuple[str, ...]] = []
+    places: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        group = tuple(word.strip() for word in line.split(",") if word.strip())
+        group = tuple(" ".join(word.split()) for word in line.split(",") if word.strip())
         if len(group) < 2:
             raise ConfigError(
                 f"'{line.strip()[:40]}' is the only word of its line",
                 where=f"{file}:{number}",
                 mend="Write words that mean the same on one line, parted by commas.",
             )
-        groups.append(group)
-    return tuple(groups)
-
-
-def by_synonyms(question: str, groups: tuple[tuple[str, ...], ...]) -> list[str]:
-    """The question with one listed word exchanged, each way; at most four phrasings."""
-    made: list[str] = []
-    for group in groups:
         for word in group:
-            pattern = re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
-            if pattern.search(question):
+            places.setdefault(plain(word), len(groups))
+        groups.append(group)
+    longest = max((len(word.split()) for word in places), default=0)
+    return Thesaurus(tuple(groups), places, longest)
+
+
+def by_synonyms(question: str, synonyms: Thesaurus) -> list[str]:
+    """The question with one listed word exchanged, each way; at most four phrasings."""
+    tokens = [found.span() for found in _TOKEN.finditer(question)]
+    made: list[str] = []
+    for at, (start, _) in enumerate(tokens):
+        for count in range(min(synonyms.longest, len(tokens) - at), 0, -1):
+            end = tokens[at + count - 1][1]
+            word = plain(" ".join(question[start:end].split()))
+            if (place := synonyms.places.get(word)) is not None:
                 made += [
-                    pattern.sub(lambda _, other=other: other, question)  # type: ignore[misc]
-                    for other in group
-                    if plain(other) != plain(word)
+                    question[:start] + other + question[end:]
+                    for other in synonyms.groups[place]
+                    if plain(other) != word
                 ]
                 break
-    return list(dict.fromkeys(made))[:_MOST_SYNONYMS]
+        if len(made) >= _MOST_PHRASINGS:
+            break
+    return list(dict.fromkeys(made))[:_MOST_PHRASINGS]
 
 
 def by_model(question: str, spec: Paraphrases, model: Generate, language: Language) -> list[Told]:

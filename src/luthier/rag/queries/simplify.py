@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from luthier.rag.queries.language import Language, words
 
+_LONGEST = 1000  # characters; what is longer is pasted text, and stays as it is
 _FIRST_PERSON = {"I", "I'd", "I'm", "I've", "I’d", "I’m", "I’ve"}
 
 
@@ -13,6 +14,8 @@ def simplify(text: str, language: Language) -> str:
     Nothing is taken from within a question, and no phrase with a capital after its first word
     ("Tell Me Lies"), since that is a title.
     """
+    if len(text) > _LONGEST:
+        return text
     kept = text
     while (shorter := _once(kept, language)) != kept:
         if not language.content(shorter):
