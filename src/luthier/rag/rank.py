@@ -56,6 +56,8 @@ class RankSpec(Spec):
     """What softens the first ranks in reciprocal fusion."""
     title_weight: float = Field(0.5, ge=0.0, le=10.0)
     """What a title named in the question adds; words and meaning make 1."""
+    reranker: str = ""
+    """A cross-encoder's folder; see `luthier.rag.ranking.reader`."""
     rerank_top: int = Field(0, ge=0, le=1000)
     """Passages that a cross-encoder reads with the question; 0 for none."""
     rerank_weight: float = Field(0.7, ge=0.0, le=1.0)
@@ -170,7 +172,8 @@ def rank(
         spec: See `RankSpec`.
         facts: Looks passages up.
         rules: Those of ``spec.rules``, read once by `read_rules`.
-        score: The cross-encoder; without it nothing is reranked.
+        score: The cross-encoder, from `reader` and ``spec.reranker``; without it nothing is
+            reranked.
 
     Returns:
         At most ``k`` passages.
