@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import numpy as np
+import pytest
 
+from luthier.core.errors import ResourceError
 from luthier.rag.stores._postgres_tables import Tables, _packed
 
 
@@ -25,3 +28,12 @@ def test_names_are_those_of_one_store() -> None:
     there = Tables("postgresql://me:${PASSWORD}@host/db", "mine")
     assert there.named("SELECT 1 FROM {t}_about") == "SELECT 1 FROM mine_about"
     assert there.where.endswith(" mine")
+
+
+def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with (
+        pytest.raises(ResourceError, match="not installed"),
+        Tables("postgresql:///x", "t").errors(),
+    ):
+        pass

@@ -19,6 +19,11 @@ _BLOCK = 8192  # rows multiplied at once
 Rows = npt.NDArray[np.int64]
 
 
+def numbers(found: Iterable[tuple[int]]) -> Rows:
+    """Rows of a database with one number each."""
+    return np.fromiter((row for (row,) in found), np.int64)
+
+
 class VectorCache:
     """The vectors of a store by row number.
 
@@ -48,9 +53,14 @@ class VectorCache:
             rows: Numbers of the rows that may be found, ascending.
             depth: How many for each; more where the last ones are equally near.
         """
+        if not len(rows):
+            return [[] for _ in asked]
         held, vectors = self._with(rows)
-        places = np.searchsorted(held, rows)
         scores = np.empty((len(asked), len(rows)), np.float32)
+        if len(held) == len(rows):
+            np.matmul(asked, vectors.T, out=scores)
+            return [_best(rows, line, depth) for line in scores]
+        places = np.searchsorted(held, rows)
         for first in range(0, len(rows), _BLOCK):
             part = slice(first, first + _BLOCK)
             scores[:, part] = asked @ vectors[places[part]].T

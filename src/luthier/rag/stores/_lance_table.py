@@ -224,7 +224,8 @@ def stream(table: Any, columns: Sequence[str], where: str | None) -> Iterator[pa
 
 def _all_columns(table: Any) -> list[str]:
     kind = table.schema.field(VECTOR).type if VECTOR in table.schema.names else None
-    return schema(kind.list_size if kind else 0).names
+    names: list[str] = schema(kind.list_size if kind else 0).names
+    return names
 
 
 def _needed(wanted: Sequence[str]) -> list[str]:

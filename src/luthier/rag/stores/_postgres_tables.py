@@ -181,8 +181,7 @@ class Tables:
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
         """Errors of the server as ours, without passwords."""
-        import psycopg
-
+        psycopg = _library()
         try:
             yield
         except psycopg.OperationalError as error:
@@ -204,9 +203,9 @@ class Tables:
         return there
 
     def _connect(self) -> Any:
-        import psycopg
-
-        return psycopg.connect(reveal_url(self._url), autocommit=True, connect_timeout=_CONNECT_S)
+        return _library().connect(
+            reveal_url(self._url), autocommit=True, connect_timeout=_CONNECT_S
+        )
 
     def _is_there(self, there: Any) -> bool:
         if self.one(there, "SELECT to_regclass('{t}_about')") is None:
@@ -221,8 +220,7 @@ class Tables:
 
     def _fix_dimension(self, there: Any, dimension: int) -> None:
         """Make the table of vectors: pgvector's where the server has it and lets us."""
-        import psycopg
-
+        psycopg = _library()
         self.tell(there, "dimension", dimension)
         if not dimension:
             return
@@ -234,6 +232,16 @@ class Tables:
                 kind = "vector"
         self.tell(there, "vectors", kind)
         self.run(there, sql.VECTORS % (f"vector({dimension})" if kind == "vector" else kind))
+
+
+def _library() -> Any:
+    try:
+        import psycopg
+    except ImportError as error:
+        raise ResourceError(
+            "PostgreSQL's library is not installed", mend="pip install 'psycopg[binary]'"
+        ) from error
+    return psycopg
 
 
 def _packed(vectors: Vectors, first: int, pgvector: bool) -> bytes:

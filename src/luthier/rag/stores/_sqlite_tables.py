@@ -18,8 +18,8 @@ from luthier.rag.stores._sqlite_sql import FORGET, FORMAT, PLAIN
 from luthier.rag.stores.store import VECTOR, Version
 
 
-def packed(listed: Sequence[str]) -> str:
-    """Strings as one value for ``json_each``."""
+def packed(listed: Sequence[str] | Sequence[int]) -> str:
+    """Values as one value for ``json_each``."""
     return json.dumps(list(listed))
 
 

@@ -21,7 +21,7 @@ from luthier.models.encode import Vectors
 from luthier.rag.access import Slice
 from luthier.rag.stores import _postgres_sql as sql
 from luthier.rag.stores._check import best, check_asked, checked, version_in
-from luthier.rag.stores._exact import VectorCache
+from luthier.rag.stores._exact import VectorCache, numbers
 from luthier.rag.stores._postgres_tables import Tables
 from luthier.rag.stores._rows import ALWAYS, LONGEST_QUERY, batches, passages
 from luthier.rag.stores.store import VECTOR, Change, Version, schema
@@ -139,12 +139,12 @@ class PostgresStore(Tables):
                     for v in vectors
                 ]
                 return [best(one, depth) for one in hits]
-            asked = f"SELECT p.row, p.id FROM {{t}}_passages p WHERE {sql.AT} AND @ ORDER BY p.row"
-            ids = dict(self._in_slice(asked, {}, part, version))
-            if not ids:
-                return [{} for _ in vectors]
-            rows = np.fromiter(ids, np.int64, len(ids))
+            asked = f"SELECT p.row FROM {{t}}_passages p WHERE {sql.AT} AND @ ORDER BY p.row"
+            rows = numbers(self._in_slice(asked, {}, part, version))
             near = self._cache.nearest(vectors, rows, depth)
+            found = sorted({row for one in near for row, _ in one})
+            named = "SELECT row, id FROM {t}_passages WHERE row = ANY(%s)"
+            ids = dict(self.run(there, named, [found]).fetchall())
         return [best(((ids[row], score) for row, score in one), depth) for one in near]
 
     def restore(self, version: int, note: str = "") -> int:

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from luthier.core.errors import StoreError
@@ -24,7 +23,7 @@ from luthier.models.encode import Vectors
 from luthier.rag.access import Slice
 from luthier.rag.stores import _sqlite_sql as sql, _sqlite_tables as tables
 from luthier.rag.stores._check import best, check_asked, checked, dimension_of, version_in
-from luthier.rag.stores._exact import VectorCache
+from luthier.rag.stores._exact import VectorCache, numbers
 from luthier.rag.stores._rows import ALWAYS, batches, passages, words_of
 from luthier.rag.stores.store import Change, Version, schema
 
@@ -141,14 +140,12 @@ class SqliteStore:
             if there is None:
                 return [{} for _ in vectors]
             check_asked(vectors, tables.about(there, "dimension"), str(self.path))
-            found = self._in_slice(
-                "SELECT p.row, p.id FROM passages p WHERE true", [], part, version, "ORDER BY p.row"
-            )
-            if not found:
-                return [{} for _ in vectors]
-            ids = dict(found)
-            rows = np.fromiter(ids, np.int64, len(ids))
+            asked = "SELECT p.row FROM passages p WHERE true"
+            rows = numbers(self._in_slice(asked, [], part, version, "ORDER BY p.row"))
             hits = self._cache.nearest(vectors, rows, depth)
+            named = "SELECT row, id FROM passages WHERE row IN (SELECT value FROM json_each(?))"
+            found = sorted({row for one in hits for row, _ in one})
+            ids = dict(there.execute(named, [tables.packed(found)]))
         return [best(((ids[row], score) for row, score in one), depth) for one in hits]
 
     def restore(self, version: int, note: str = "") -> int:
