@@ -176,7 +176,7 @@ def prepare(
         "groups": len(told.groups),
         "sides": told_sides(told.sides),
         "lock": lock_of(test),
-        **({"closed": told.closed} if told.closed else {}),
+        **({"not_for_everyone": told.closed} if told.closed else {}),
         **({"kept_sides": len(held) - unknown, "kept_sides_not_found": unknown} if held else {}),
         "refused": ledger.refused,
         "reasons": ledger.reasons(),

@@ -24,7 +24,7 @@ from luthier.data.sources._plain import as_text, plain
 Told = TypeVar("Told", bound=Document | Example)
 
 NO_LIST = "no access list, so nobody sees it"
-NO_TIME = "time of change cannot be read"
+NO_TIME = "no readable time of change"
 _MILLISECONDS = 1e11  # larger numbers are no seconds: they would lie after the year 5000
 
 

@@ -141,6 +141,9 @@ def check_columns(names: Sequence[str], source: RowSource, where: str) -> None:
         said = ", ".join(repr(name) for name in lacking)
         if set(lacking) <= set(source.missing):
             mend = f"Check the names under `missing`; the file has: {has}."
+        elif set(lacking) <= set(source.told_by):
+            said_by = "`access_field`, `modified_field` and `meta_fields`"
+            mend = f"Check {said_by}; the file has: {has}."
         raise DataError(f"no column named {said}", where=where, mend=mend)
     if twice := sorted({n for n in used if names.count(n) > 1}):
         raise DataError(
