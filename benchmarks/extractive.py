@@ -1,6 +1,6 @@
 """Answers without a language model, and when to give none.
 
-    python benchmarks/extractive.py [--encoder]
+    python benchmarks/extractive.py [--encoder | --fit]
 
 XQuAD-en's 240 paragraphs and 1,190 questions. First the answers: how often the sentence taken out
 holds the reference answer, and the token F1 and exact match (SQuAD's) of the words taken out; from
@@ -21,10 +21,11 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from _xquad import Question, documents, read
 
 from luthier.core.progress import Terminal
@@ -32,14 +33,16 @@ from luthier.core.records import Passage
 from luthier.evaluate.metrics import exact_match, token_f1
 from luthier.rag._asked import kind_of
 from luthier.rag._sentences import sentences
-from luthier.rag._spans import Similarity
-from luthier.rag.abstain import Case, calibrate, signs
+from luthier.rag._spans import Similarity, find, weights
+from luthier.rag._stretches import NAMES, candidates
+from luthier.rag.abstain import calibrate, cases
 from luthier.rag.extract import ExtractSpec, extract, similarity
 from luthier.rag.index import build, open_index
 from luthier.rag.spec import RagSpec
 
 DEPTH = 3
 TARGETS = (0.05, 0.1, 0.2)
+STEPS, RATE, RIDGE = 400, 1.0, 0.003
 
 
 def main() -> int:
@@ -47,9 +50,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="default: $LUTHIER_DATA/xquad_en")
     parser.add_argument("--encoder", action="store_true", help="with MiniLM's cosines too")
+    parser.add_argument("--fit", action="store_true", help="fit the weights of words, and stop")
     options = parser.parse_args()
     questions = read(options.data)
     if not questions:
+        return 0
+    if options.fit:
+        fit([q for q in questions if q.paragraph % 2 == 0])
         return 0
     similar = None
     if options.encoder:
@@ -134,15 +141,14 @@ def abstention(
     questions: Sequence[Question], found: Sequence[list[Passage]], similar: Similarity | None
 ) -> None:
     """Print how often answers are given where there is one and where there is none."""
-    made: dict[int, list[Case]] = {0: [], 1: []}
-    for one, passages in zip(questions, found, strict=True):
-        own = one.passage.document_id
-        with_it = passages[:DEPTH]
-        without = [p for p in passages if p.document_id != own][:DEPTH]
-        half = made[one.paragraph % 2]
-        half.append(Case(signs(one.text, without, similar), False))
-        if any(p.document_id == own for p in with_it):
-            half.append(Case(signs(one.text, with_it, similar), True))
+    rows = [
+        (one.text, one.passage.document_id, passages)
+        for one, passages in zip(questions, found, strict=True)
+    ]
+    pairs = list(zip(rows, questions, strict=True))
+    made = [
+        cases([r for r, q in pairs if q.paragraph % 2 == half], DEPTH, similar) for half in (0, 1)
+    ]
     print("abstention: calibrated on one half, figures of the other")
     for target in TARGETS:
         made_of = calibrate(made[0], target, "hybrid")
@@ -159,9 +165,36 @@ def abstention(
         )
 
 
-def mean(values: Sequence[float]) -> str:
+def fit(questions: Sequence[Question]) -> None:
+    """Print weights for `luthier.rag._stretches`: ascent on the expected F1 of a softmax."""
+    rows, gains = [], []
+    for one in questions:
+        weight = weights(one.text, [one.passage])
+        made = list(candidates(one.text, find(one.text, [one.passage]), weight))
+        if made:
+            rows.append(np.array([c.signs for c in made]))
+            gains.append(np.array([max(token_f1(c.text, a) for a in one.answers) for c in made]))
+    every = np.vstack(rows)
+    spread = np.where(every.std(0) > 0, every.std(0), 1.0)
+    rows = [(r - every.mean(0)) / spread for r in rows]
+    chosen = np.zeros(len(NAMES))
+    for _ in range(STEPS):
+        slope = -RIDGE * chosen
+        for signs, gain in zip(rows, gains, strict=True):
+            p = np.exp(signs @ chosen - (signs @ chosen).max())
+            p /= p.sum()
+            slope += signs.T @ (p * (gain - p @ gain)) / len(rows)
+        chosen += RATE * slope
+    told = [g[int(np.argmax(r @ chosen))] for r, g in zip(rows, gains, strict=True)]
+    print(f"F1 on the fitted half: {mean(told)}, at best {mean([g.max() for g in gains])}")
+    for name, value in zip(NAMES, chosen / spread, strict=True):
+        print(f'    "{name}": {value:.2f},')
+
+
+def mean(values: Iterable[float]) -> str:
     """Of some values, as text."""
-    return f"{sum(values) / max(1, len(values)):.3f}"
+    told = list(values)
+    return f"{sum(told) / max(1, len(told)):.3f}"
 
 
 def _f1(one: Question, passages: Sequence[Passage]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from luthier.core.records import Passage
-from luthier.rag._spans import find, stretch, weights
+from luthier.rag._spans import find, weights
 
 TEXT = (
     "The violin is old. The violin has a maple back. Makers met in Mittenwald. They agreed in 1884."
@@ -21,10 +21,3 @@ def test_the_sentence_before_and_the_kind_count_a_little() -> None:
     assert best.text == "They agreed in 1884."
     assert best.kind
     assert 0 < best.holding < 1
-    assert TEXT[slice(*stretch("When did the makers agree?", best))] == "1884"
-
-
-def test_a_stretch_is_never_the_question_itself() -> None:
-    best = find("Which old violin?", [PASSAGE])[0]
-    start, end = stretch("The violin is old?", best)
-    assert TEXT[start:end] == "The violin is old."

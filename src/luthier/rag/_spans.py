@@ -1,4 +1,4 @@
-"""Find the sentence of some passages that answers a question, and the stretch within it.
+"""Find the sentence of some passages that answers a question.
 
 Sentences are weighed by the question's words they hold, rare words more: how rare is counted among
 the passages' own sentences, so no statistics of a corpus are needed. What stands in the sentence
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from luthier.core.records import Passage
 from luthier.rag._asked import Kind, kind_of, of_kind
 from luthier.rag._sentences import sentences
-from luthier.rag._terms import meant, stems, terms
+from luthier.rag._terms import meant, stems
 
 Similarity = Callable[[str, Sequence[str]], Sequence[float]]
 """Cosines of a question with some texts."""
@@ -25,7 +25,6 @@ BEFORE = 0.35  # what a word is worth that stands in the sentence before, or in 
 KIND = 0.15  # what holding the kind that is asked for adds
 MEANING = 1.0  # weight of the cosine
 PLACE = 0.05  # what each rank of the passage takes away
-LONG = 12  # words from which a stretch is no short answer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,30 +102,6 @@ def find(
             for row, c in zip(rows, cosines, strict=True)
         ]
     return sorted(rows, key=lambda row: -row.score)
-
-
-def stretch(question: str, found: Found) -> tuple[int, int]:
-    """The stretch of a sentence that answers, as offsets into what is shown of the passage.
-
-    Candidates are of the kind that is asked for; the one nearest to the question's words wins, and
-    one made of the question's own words cannot. Where none is left, the sentence is the answer.
-    """
-    text = found.text
-    asked = {t.stem for t in meant(question)}
-    spots = [t.start for t in terms(text) if t.stem in asked]
-    kind = kind_of(question)
-    best, least = (0, len(text)), math.inf
-    for start, end in of_kind(text, kind):
-        inside = meant(text[start:end])
-        fresh = [t for t in inside if t.stem not in asked]
-        if not fresh or len(inside) > LONG:
-            continue
-        gap = [min(abs(s - start), abs(s - end)) for s in spots if not start <= s < end]
-        far = (sum(sorted(gap)[:3]) / min(3, len(gap))) if gap else float(len(text))
-        far *= 1 + (len(inside) - len(fresh)) / len(inside)
-        if far < least:
-            best, least = (start, end), far
-    return found.start + best[0], found.start + best[1]
 
 
 def _new(question: str, sentence: str, kind: Kind) -> bool:

@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -116,6 +116,31 @@ def signs(question: str, passages: Sequence[Passage], similar: Similarity | None
         kind=float(best.kind) if best else 0.0,
         meaning=close,
     )
+
+
+def cases(
+    rows: Iterable[tuple[str, str, Sequence[Passage]]],
+    depth: int,
+    similar: Similarity | None = None,
+) -> list[Case]:
+    """Make cases from questions whose document is known.
+
+    With its document a question can be answered, if that was found; without it, among all else that
+    was found, it cannot, unless another document tells the same.
+
+    Args:
+        rows: Question, id of the document that answers it, and what was found, best first: more
+            than ``depth`` passages, so that enough are left without the document.
+        depth: Passages that an answer is given from.
+        similar: An encoder's cosines, or none; as they will be used.
+    """
+    made: list[Case] = []
+    for question, document_id, found in rows:
+        others = [p for p in found if p.document_id != document_id][:depth]
+        made.append(Case(signs(question, others, similar), answerable=False))
+        if any(p.document_id == document_id for p in found[:depth]):
+            made.append(Case(signs(question, found[:depth], similar), answerable=True))
+    return made
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

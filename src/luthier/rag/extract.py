@@ -19,7 +19,8 @@ from luthier.core.spec import Spec
 from luthier.models.generate import Reply, Sampling, Score
 from luthier.rag._care import Asked, Care, Finds
 from luthier.rag._leaving import Leaving
-from luthier.rag._spans import Found, Similarity, find, stretch
+from luthier.rag._spans import Found, Similarity, find, weights
+from luthier.rag._stretches import stretch
 from luthier.rag._terms import terms
 from luthier.rag.access import Viewer
 
@@ -88,11 +89,18 @@ def extract(
         At most ``spec.sentences`` pieces, in the order of the passages and of their texts; none
         where no sentence holds enough of the question.
     """
-    found = [f for f in find(question, passages, similar) if f.holding >= spec.least]
+    weight = weights(question, passages)
+    rows = find(question, passages, similar, weight_of=weight)
+    found = [f for f in rows if f.holding >= spec.least]
+    if spec.answer == "words":
+        best = stretch(question, found, weight)
+        if best is not None:
+            start = best.found.start + best.start
+            return [_piece(best.found, start, best.found.start + best.end)]
+        return [_piece(f, f.start, f.end) for f in found[:1]]
     rank = {id(p): i for i, p in enumerate(passages)}
-    best = found[: spec.sentences if spec.answer == "sentence" else 1]
-    best.sort(key=lambda f: (rank[id(f.passage)], f.start))
-    return [_piece(question, one, spec) for one in best]
+    chosen = sorted(found[: spec.sentences], key=lambda f: (rank[id(f.passage)], f.start))
+    return [_piece(f, f.start, f.end) for f in chosen]
 
 
 def similarity(encoder: Encoder, *, kept: int = 10_000) -> Similarity:
@@ -212,9 +220,6 @@ class ExtractiveAnswerer:
         )
 
 
-def _piece(question: str, found: Found, spec: ExtractSpec) -> Extract:
-    start, end = (found.start, found.end)
-    if spec.answer == "words":
-        start, end = stretch(question, found)
+def _piece(found: Found, start: int, end: int) -> Extract:
     text = found.passage.shown[start:end]
     return Extract(text, found.passage, start, end, found.holding, found.score)

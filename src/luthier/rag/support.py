@@ -26,7 +26,8 @@ from luthier.rag._spans import find
 from luthier.rag._terms import meant
 
 LEAST = 0.6
-"""Evidence from which a sentence is supported; chosen by benchmarks/citations.py on one half."""
+"""Evidence from which a sentence is supported: on the strict side of what benchmarks/citations.py
+finds best on one half."""
 _NUMBERS = re.compile(r"[ \t]*\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]")
 _WORD_BEFORE = re.compile(r"\w+$")
 
