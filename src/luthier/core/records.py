@@ -56,7 +56,7 @@ class Document:
         title: What a person would call it.
         text: The text itself, never empty.
         origin: ``file:line`` (or URL, ``table:key``) it was read from.
-        kind: ``module``, ``class``, ``function``, ``row``, ``text``.
+        kind: ``module``, ``class``, ``function``, ``row``, ``text``, ``code``.
         group: What must stay on one side of the split together (often the parent document).
         meta: Anything else the source knows, such as ``signature`` or ``parent``.
         access: Users and groups that may see it, `EVERYONE` among them for all. With none nobody

@@ -163,3 +163,23 @@ def test_the_digest_follows_names_and_contents(tmp_path: Path) -> None:
     second = digest_text(source, tmp_path)
     (tmp_path / "a.txt").rename(tmp_path / "b.txt")
     assert len({first, second, digest_text(source, tmp_path)}) == 3
+
+
+def test_programs_are_read_whole_where_their_ending_is_named(tmp_path: Path) -> None:
+    body = "def f(a):\n    return a\n\n\n" + "".join(f"X{n} = {n}\n" for n in range(500))
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "tool.py").write_text(f"\n\n{body}\n")
+    (tmp_path / "src" / "a.py.gz").write_bytes(
+        gzip.compress(b"    indented = 1  # and long enough")
+    )
+    (tmp_path / "src" / "a.txt").write_text("Words that are long enough to be a section here.")
+    (tmp_path / "src" / "empty.py").write_text("\n")
+    whole, _ = _read(tmp_path, "src")
+    assert [d.origin for d in whole] == ["src/a.txt:1"]
+    documents, ledger = _read(tmp_path, "src/*.py", "src/*.py.gz", min_section_chars=10)
+    assert [(d.id, d.origin, d.title, d.kind) for d in documents] == [
+        ("src/a.py.gz#1", "src/a.py.gz:1", "a.py.gz", "code"),
+        ("src/tool.py#1", "src/tool.py:3", "tool.py", "code"),
+    ]
+    assert [d.text for d in documents] == ["    indented = 1  # and long enough", body.rstrip()]
+    assert ledger.reasons() == {"file without text": 1}

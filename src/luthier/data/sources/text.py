@@ -29,10 +29,19 @@ from luthier.data.sources.pdf import UnreadableError, pdf_sections
 Section = tuple[str, str, str]
 """Origin, text, and title or ""."""
 SUFFIXES = (".txt", ".md", ".rst", ".html", ".htm", ".pdf", ".docx")
+CODE_SUFFIXES = (
+    *(".c", ".cc", ".cpp", ".cs", ".go", ".h", ".hpp", ".java", ".js", ".jsx", ".kt", ".lua"),
+    *(".php", ".pl", ".py", ".pyi", ".r", ".rb", ".rs", ".scala", ".sh", ".sql", ".swift", ".ts"),
+    ".tsx",
+)
+"""Programs; they are read only where a pattern names the ending, not as part of a folder."""
 
 
 class TextSource(Described):
-    """Files of text: ``.txt``, ``.md``, ``.rst``, ``.html``, ``.pdf``, ``.docx``; also ``.gz``."""
+    """Files of text: ``.txt``, ``.md``, ``.rst``, ``.html``, ``.pdf``, ``.docx``; also ``.gz``.
+
+    Programs (``src/**/*.py``) are read where their ending is named, each as one document.
+    """
 
     kind: Literal["text"] = "text"
     paths: tuple[str, ...] = Field(min_length=1)
@@ -59,7 +68,9 @@ def files_of(source: TextSource, base: Path) -> list[tuple[str, Path]]:
     """
     found: dict[str, Path] = {}
     for pattern in source.paths:
-        matches = [p for p in _matches(pattern, base) if _suffix(p) in SUFFIXES]
+        named = _suffix(Path(pattern))
+        known = {*SUFFIXES, named} if named in CODE_SUFFIXES else set(SUFFIXES)
+        matches = [p for p in _matches(pattern, base) if _suffix(p) in known]
         if not matches:
             raise DataError(
                 f"no text file matches '{pattern}'",
@@ -105,6 +116,8 @@ def read_text(
                 found = _some(_found(name, path, source.section_chars, ledger), _suffix(path))
                 facts = _facts(source, name, path, ledger)
                 for document in as_documents(found, name, source.min_section_chars, ledger):
+                    if _suffix(path) in CODE_SUFFIXES:
+                        document = dataclasses.replace(document, kind="code")
                     yield document if facts is None else with_facts(document, facts)
             except UnreadableError as error:
                 ledger.refuse(error.args[0], name, error.args[1])
@@ -172,6 +185,13 @@ def _found(name: str, path: Path, limit: int, ledger: Ledger) -> Iterator[Sectio
     text, encoding = decode_document(data, markup=markup)
     if encoding != "utf-8":
         ledger.change("file is not UTF-8", name, f"read as {encoding}")
+    if suffix in CODE_SUFFIXES:
+        body = text.replace("\r\n", "\n").rstrip()
+        blank = len(body) - len(body.lstrip())
+        first = body.rfind("\n", 0, blank) + 1  # the first line keeps its indentation
+        if body:
+            yield f"{name}:{body.count(chr(10), 0, first) + 1}", body[first:], path.name
+        return
     headings = markdown_headings(text) if suffix == ".md" else []
     blocks = html_paragraphs(text) if markup else plain_paragraphs(text)
     for place, section in sections(blocks, limit):
