@@ -22,7 +22,16 @@ from luthier.rag.queries.linear_map import Learned, LinearMap, Vectors
 from luthier.rag.queries.phrasings import Paraphrases, Synonyms
 from luthier.rag.queries.spelling import Speller, SpellingSpec
 from luthier.rag.queries.split import SplitModel, SplitRules
-from luthier.rag.query import Ask, Change, Processed, QuerySpec, Tools, lacking, process
+from luthier.rag.query import (
+    SHORTHANDS,
+    Ask,
+    Change,
+    Processed,
+    QuerySpec,
+    Tools,
+    lacking,
+    process,
+)
 
 TOWER = [
     Message("system", "Be kind."),
@@ -201,3 +210,12 @@ def test_changes_are_said_in_words() -> None:
     assert done.changes == (
         Change("normalise", "'WHO BUILT THE TOWER?' -> 'who built the tower?'"),
     )
+
+
+def test_a_bare_kind_is_enough_in_a_project_file() -> None:
+    schema = QuerySpec.model_json_schema()["properties"]
+    for name, field in SHORTHANDS.items():
+        kinds = schema[name]["anyOf"]
+        assert field == "kind"
+        assert {"type": "string"} in kinds
+        assert {"type": "null"} in kinds

@@ -140,7 +140,8 @@ class Speller:
         edits = 2 if len(stem) >= self.spec.two_edits_from else 1
         best: tuple[int, int, str] | None = None
         for term in self._near(low, edits):
-            if (distance := _distance(low, term, edits)) <= edits and (count := found_in(term)):
+            distance, count = _distance(low, term, edits), found_in(term)
+            if distance <= edits and count >= self.spec.least_passages:
                 # the first letter is seldom wrong (Pollock & Zamora 1984): else it costs one more
                 rank = (distance + (term[0] != low[0]), -count, term)
                 best = rank if best is None else min(best, rank)
