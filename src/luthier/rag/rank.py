@@ -4,7 +4,7 @@ The steps, in this order:
 
 1. the score lists are joined (`luthier.rag.ranking.fusion`), the share of meaning against words
    chosen for each question (`luthier.rag.ranking.adaptive`)
-2. titles that the question names add to the score
+2. titles that the question names, of the best hundred, add to the score
 3. passages outside the slice and blocked ones are left out; boosts and recency multiply scores
 4. a cross-encoder reads the best few together with the question
 5. passages that repeat better ones go back (MMR)
@@ -37,7 +37,7 @@ Score = Callable[[str, Sequence[str]], Sequence[float]]
 """How well each passage answers a question; larger is better, in any range."""
 Step = Literal["words", "meaning", "title", "boost", "recency", "rerank", "diversity", "pin"]
 POOL = 100
-"""Passages that rules and recency may reorder."""
+"""Passages whose titles are read, and that rules and recency may reorder."""
 _DAY_S = 86_400.0
 
 
@@ -227,7 +227,8 @@ def _pool(
     """The best that may be seen and are not blocked, as many as later steps look at."""
     scores, titles = joined.scores, np.zeros(len(joined.keys))
     if spec.title_weight:
-        titles = spec.title_weight * named(question.text, facts.titles(joined.keys))
+        best = facts.titles(joined.keys[:POOL])
+        titles[: len(best)] = spec.title_weight * named(question.text, best)
         scores = scores + titles
     order = np.lexsort((joined.keys, -scores))
     size = max(k, spec.rerank_top if reads else 0)

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from luthier.core.records import Passage
 from luthier.rag.access import Slice
-from luthier.rag.legs import Legs
-from luthier.rag.ranking.fusion import Keys
+from luthier.rag.legs import Legs, Query
+from luthier.rag.lexical import bm25_idf
+from luthier.rag.ranking.adaptive import Asked
+from luthier.rag.ranking.fusion import Keys, Leg
 
 
 class Facts(Protocol):
@@ -66,3 +68,51 @@ class LegsFacts:
             return found[0]
         row = int(self.legs.places([f"{document}#0"])[0])
         return np.int32(row) if row >= 0 else None
+
+
+def words_leg(
+    legs: Legs,
+    query: Query,
+    depth: int,
+    part: Slice,
+    *,
+    weight: float = 1.0,
+    k1: float | None = None,
+    b: float | None = None,
+) -> Leg:
+    """The search by words as a leg that knows the most a passage could reach.
+
+    Args:
+        legs: The version.
+        query: As `Legs.lexical` takes it.
+        depth: How many passages at most.
+        part: Where one may look.
+        weight: See `Leg`.
+        k1: By default the settings'; so is ``b``.
+        b: See `LegsSpec`.
+    """
+    hits = legs.lexical(query, depth, part, k1=k1, b=b)
+    bound = 1.0  # of a cosine
+    if legs.spec.weighting == "bm25":
+        terms = legs._asked(query)
+        weights = zip(terms.values(), asked_of(legs, query).idf, strict=True)
+        bound = sum(own * idf for own, idf in weights)
+    return Leg("words", hits.rows, hits.scores, bound, weight)
+
+
+def meaning_leg(
+    legs: Legs, vector: npt.NDArray[np.float32], depth: int, part: Slice, *, weight: float = 1.0
+) -> Leg:
+    """The search by meaning as a leg; the arguments are those of `words_leg`."""
+    hits = legs.dense(vector, depth, part)
+    return Leg("meaning", hits.rows, hits.scores, 1.0, weight)
+
+
+def asked_of(legs: Legs, query: Query) -> Asked:
+    """What the search by words knows of a question: its terms in the whole index."""
+    names = list(legs._asked(query))
+    if not names or not legs.count:
+        return Asked()
+    found = [one.find(names)[1] for one in legs._living]
+    df = tuple(int(sum(counts)) for counts in zip(*found, strict=True))
+    return Asked(tuple(float(bm25_idf(n, legs.count)) for n in df), df, legs.count)
