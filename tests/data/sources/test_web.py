@@ -223,3 +223,18 @@ def test_no_page_and_no_word_is_lost(
         told = "".join([*mine, *(e.detail for e in lost if e.reason == "section too short")])
         told = told.replace("-", "")  # bullets
         assert sorted("".join(told.split())) == sorted("".join(expected.split()))
+
+
+def test_a_page_has_the_time_its_server_tells_if_asked(tmp_path: Path) -> None:
+    told = {"Last-Modified": "Tue, 14 Nov 2023 22:13:20 GMT"}
+    with web_site(_a=Reply(_page("A", "One"), headers=told), _b=Reply(_page("B", "Two"))) as site:
+        plain = _source(site, "/a", "/b")
+        documents, ledger = _read(plain, tmp_path)
+        assert {d.modified_s for d in documents} == {0.0}
+        assert not ledger.entries
+        dated = _source(site, "/a", "/b", modified="header")
+        documents, ledger = _read(dated, tmp_path)
+        assert [d.modified_s for d in documents] == [1_700_000_000.0, 0.0]
+        assert ledger.reasons("changed") == {"no readable time of change": 1}
+        digests = {digest_web(one, tmp_path, Quiet(), _world()) for one in (plain, dated)}
+    assert len(digests) == 2

@@ -19,7 +19,13 @@ from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress, Quiet, track
 from luthier.core.records import Document
 from luthier.core.spec import digest_of
-from luthier.data.sources._access import Guarded
+from luthier.data.sources._access import (
+    NO_TIME,
+    Facts,
+    Guarded,
+    seconds_in,
+    with_facts,
+)
 from luthier.data.sources._article import article_of
 from luthier.data.sources._charset import decode_page
 from luthier.data.sources._fetch import World
@@ -49,6 +55,8 @@ class WebSource(GatherSpec, Guarded):
     """A document holds whole paragraphs up to about this many characters."""
     min_section_chars: int = Field(default=40, ge=1)
     """Shorter sections are refused."""
+    modified: Literal["unknown", "header"] = "unknown"
+    """When a page was last changed: not known, or what its server says (``Last-Modified``)."""
 
     @model_validator(mode="after")
     def _names_pages(self) -> WebSource:
@@ -79,6 +87,8 @@ def digest_web(
     """
     found = gather(source, base, progress or Quiet(), world, update=True)
     pages = [[p.url, p.final_url, p.content or p.reason, p.media_type] for p in found.pages]
+    if source.modified == "header":
+        pages = [[*told, p.last_modified] for told, p in zip(pages, found.pages, strict=True)]
     return digest_of([pages, [list(refused) for refused in found.refused]])
 
 
@@ -130,11 +140,16 @@ def _documents(
         return
     before = len(ledger.entries)
     some = False
+    facts = None
+    if source.modified == "header":
+        facts = Facts(modified_s=seconds_in(page.last_modified) or 0.0)
+        if not facts.modified_s:
+            ledger.change(NO_TIME, page.url, page.last_modified)
     try:
         found = _sections_of(page, content, source, ledger)
         for document in as_documents(found, page.url, source.min_section_chars, ledger):
             some = True
-            yield document
+            yield document if facts is None else with_facts(document, facts)
     except UnreadableError as error:
         ledger.refuse(error.args[0], page.url, error.args[1])
     if not some and all(e.action == "changed" for e in ledger.entries[before:]):
