@@ -43,6 +43,14 @@ def test_a_name_must_have_a_neighbour_beside_it() -> None:
     assert "Ray" in evidence("Ann Ray led the team from Oslo.", places).why
 
 
+def test_a_number_is_not_used_twice() -> None:
+    text = "The wage of Ann is 90 euros an hour, and that of Bob is 12 euros an hour."
+    places = stretches(Passage("w#0", "w", "Wages", text, "w:1", 0, len(text)))
+    wrong = "The wage of Ann is 90 euros an hour, and all of Bob is 90 (12 euros an hour)."
+    assert "often" in evidence(wrong, places).why
+    assert evidence(text, places).score == 1
+
+
 def short(answer: str, question: str) -> Evidence:
     return short_evidence(answer, question, find(question, [ROW]), ROW)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 
 from luthier.core.records import Passage
@@ -128,9 +129,14 @@ def _against(claim: str, content: Sequence[Term], place: Stretch) -> Evidence:
 
 def _strict(claim: str, content: Sequence[Term], place: Stretch) -> str:
     """What must agree and does not."""
-    lacking = sorted(numbers(claim) - place.numbers)
+    said = Counter(t.stem for t in terms(claim) if t.number)
+    lacking = sorted(set(said) - place.numbers)
     if lacking:
         return f"the number {lacking[0]} is not there"
+    there = Counter(t.stem for t in place.words if t.number)
+    often = sorted(n for n, count in said.items() if count > max(1, there[n]))
+    if often:  # "Ann gets 90, and Bob 90" of "Ann gets 90, and Bob 12"
+        return f"the number {often[0]} is not there so often"
     names = [t for t in content if t.name and t.stem not in place.stems]
     if names:
         return f"the name {claim[names[0].start : names[0].end]} is not there"
