@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from stored_rows import DIMENSION, table
@@ -48,6 +49,17 @@ def test_a_row_without_a_value_is_refused() -> None:
     lost = rows.set_column(2, "title", [["t", None, "t"]])
     with pytest.raises(StoreError, match="without title"):
         checked(Change(lost), None, "here")
+
+
+def test_times_before_1970_count_as_unknown() -> None:
+    times = [-5.0, 0.0, 7.0]
+    rows = rows_of(PASSAGES, {"d": "1"})
+    place = rows.schema.get_field_index("modified_s")
+    found, _ = checked(Change(rows.set_column(place, "modified_s", [times])), None, "here")
+    assert found is not None
+    assert found["modified_s"].to_pylist() == [0.0, 0.0, 7.0]
+    with pytest.raises(StoreError, match="not a number"):
+        checked(Change(rows.set_column(place, "modified_s", [[1.0, np.nan, 1.0]])), None, "here")
 
 
 @given(st.text(), st.text(), st.text(), st.text())

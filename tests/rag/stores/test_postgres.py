@@ -10,7 +10,9 @@ import pytest
 from store_child import state
 from stored_rows import contents, table
 
+from luthier.core.errors import StoreError
 from luthier.rag.access import Slice
+from luthier.rag.stores import _postgres_tables
 from luthier.rag.stores.store import Change
 
 
@@ -35,6 +37,17 @@ def test_pgvector_ranks_where_the_server_has_it(place: Any) -> None:
     assert store.health()["bytes"] > 10_000
     found = store.nearest(np.eye(1, 8, dtype=np.float32), 3, Slice(), 1)[0]
     assert len(found) == 3
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_a_second_writer_that_waits_too_long_is_told(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_postgres_tables, "_WAIT_MS", 100)
+    one, two = place.open(), place.open()
+    with one.writing(), pytest.raises(StoreError, match="another process has been writing"):
+        two.apply(Change(table(state("k", 1))))
+    assert two.apply(Change(table(state("k", 1)))) == 1
 
 
 @pytest.mark.parametrize("place", ["postgres"], indirect=True)

@@ -85,6 +85,14 @@ def test_rows_put_after_the_index_are_found(store: LanceStore) -> None:
     assert store.health()["unindexed"] == 0
 
 
+def test_an_erasure_takes_the_index_too(store: LanceStore) -> None:
+    index_vectors(store, exact_below=100, gate=0.9)
+    version = store.erase(["d5"])
+    assert "erased" in store.health()["search"]["why"]
+    assert "d5#0" not in store.nearest(_vectors()[5:6], 500, Slice(), version)[0]
+    assert index_vectors(store, exact_below=100, gate=0.9)["index"] == "IVF_HNSW_SQ"
+
+
 def test_where_no_parameters_pass_search_stays_exact(
     store: LanceStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

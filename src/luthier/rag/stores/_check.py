@@ -52,6 +52,7 @@ def checked(change: Change, dimension: int | None, where: str) -> tuple[pa.Table
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise StoreError(f"these rows have other columns: {error}", where=where) from error
     _check_values(rows, found, where)
+    rows = _since_1970(rows, where)
     return rows, list(dict.fromkeys([*rows["document_id"].unique().to_pylist(), *change.gone]))
 
 
@@ -88,6 +89,17 @@ def _check_values(rows: pa.Table, dimension: int, where: str) -> None:
                 where=where,
                 mend="The encoder must normalise its vectors.",
             )
+
+
+def _since_1970(rows: pa.Table, where: str) -> pa.Table:
+    """Times before 1970 count as unknown, so that a slice of any time needs no comparison."""
+    times = rows["modified_s"]
+    if not pc.all(pc.is_finite(times)).as_py():
+        raise StoreError("there are passages whose time of change is not a number", where=where)
+    if pc.min(times).as_py() >= 0:
+        return rows
+    place = rows.schema.get_field_index("modified_s")
+    return rows.set_column(place, rows.schema.field(place), pc.max_element_wise(times, 0.0))
 
 
 def vectors_of(rows: pa.Table | pa.RecordBatch) -> Vectors:

@@ -152,7 +152,8 @@ def condition(part: Slice) -> str | None:
         asked.append(one_of("kind", part.kinds))
     if part.documents:
         asked.append(one_of("document_id", part.documents))
-    asked.append(f"modified_s >= {part.since_s!r}")
+    if part.since_s > 0:
+        asked.append(f"modified_s >= {part.since_s!r}")
     return " AND ".join(asked)
 
 

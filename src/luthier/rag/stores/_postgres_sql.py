@@ -138,8 +138,11 @@ def condition(part: Slice) -> tuple[str, dict[str, object]] | None:
         return None
     if not math.isfinite(part.since_s):
         return None
-    asked = ["p.access && %(who)s::text[]", "p.modified_s >= %(since_s)s"]
-    told: dict[str, object] = {"who": names, "since_s": part.since_s}
+    asked = ["p.access && %(who)s::text[]"]
+    told: dict[str, object] = {"who": names}
+    if part.since_s > 0:
+        asked.append("p.modified_s >= %(since_s)s")
+        told["since_s"] = part.since_s
     for place, (key, found) in enumerate(part.where.items()):
         asked.append(f"p.labels && %(label{place})s::text[]")
         told[f"label{place}"] = [label(key, one) for one in found]

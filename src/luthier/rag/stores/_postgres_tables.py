@@ -184,6 +184,12 @@ class Tables:
         psycopg = _library()
         try:
             yield
+        except psycopg.errors.LockNotAvailable as error:
+            raise StoreError(
+                f"another process has been writing for {_WAIT_MS // 1000} s",
+                where=self.where,
+                mend="Wait until it has finished.",
+            ) from error
         except psycopg.OperationalError as error:
             raise ResourceError(
                 f"the database does not answer: {_first(error)}",

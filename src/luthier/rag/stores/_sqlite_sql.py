@@ -84,8 +84,11 @@ def condition(part: Slice) -> tuple[str, list[object]] | None:
     if not math.isfinite(part.since_s):
         return None
     listed = "(SELECT value FROM json_each(?))"
-    asked = [f"p.list IN (SELECT list FROM names WHERE name IN {listed})", "p.modified_s >= ?"]
-    told: list[object] = [json.dumps(names), part.since_s]
+    asked = [f"p.list IN (SELECT list FROM names WHERE name IN {listed})"]
+    told: list[object] = [json.dumps(names)]
+    if part.since_s > 0:
+        asked.append("p.modified_s >= ?")
+        told.append(part.since_s)
     for key, found in part.where.items():
         asked.append(f"p.meta IN (SELECT meta FROM labels WHERE label IN {listed})")
         told.append(json.dumps([label(key, one) for one in found]))

@@ -186,9 +186,11 @@ class LanceStore:
             old = self.writable(record)
             left = f"NOT ({lance.one_of('document_id', documents)})"
             rows = lance.scan(old, (), left)
-            again = dataclasses.replace(
-                record, table="", search={}, kept=(), erased=record.erased + len(set(documents))
-            )
+            search = record.search
+            if search.get("parameters"):
+                search = {"index": "exact", "why": "documents were erased: make the index anew"}
+            erased = record.erased + len(set(documents))
+            again = dataclasses.replace(record, table="", search=search, kept=(), erased=erased)
             native = 0
             if rows.num_rows:
                 again, table = self._first(again, rows)

@@ -114,7 +114,7 @@ def index_vectors(
             told["why"] = f"fewer than {exact_below} passages"
             _drop(table)
         else:
-            _train(table, passages)
+            _train(table)
         record = record.at(table.version)
         record = dataclasses.replace(record, search=told)
         record.write(store.folder)
@@ -211,13 +211,11 @@ def _questions(store: LanceStore, version: int, seed: int) -> tuple[Vectors, dic
     return asked.astype(np.float32), parts
 
 
-def _train(table: Any, passages: int) -> None:
+def _train(table: Any) -> None:
     from lancedb.index import HnswSq
 
-    parts = max(1, passages // 100_000)
-    config = HnswSq(distance_type="cosine", num_partitions=parts)
     try:
-        table.create_index(VECTOR, config=config)
+        table.create_index(VECTOR, config=HnswSq(distance_type="cosine"))
     except RuntimeError as error:
         raise StoreError(f"the vector index cannot be made: {error}") from error
 

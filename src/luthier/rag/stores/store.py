@@ -67,6 +67,8 @@ class PassageStore(Protocol):
     def apply(self, change: Change) -> int:
         """Make a change in one step and return the new version.
 
+        Times of change before 1970 count as unknown (0).
+
         Raises:
             StoreError: Rows have another dimension than those before, or cannot be written; the
                 store then is as it was.
