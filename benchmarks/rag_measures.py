@@ -70,7 +70,7 @@ def _questions(documents: Sequence[Document], asked: Sequence[dict[str, str]], l
     }
     for style in ("words", "cloze"):
         ledger = Ledger()
-        spec = MadeSpec(style=style)  # type: ignore[arg-type]
+        spec = MadeSpec(style=style)
         made = make_questions(documents, spec, ledger, search=bm25)
         sets[f"made ({style})"] = [one.sought() for one in made]
         print(f"made ({style}): {len(made)}; refused: {ledger.reasons()}")
