@@ -36,6 +36,7 @@ from luthier.models.encode import Encoder, Vectors, load_encoder, minilm_folder
 
 HERE = Path(__file__).parent
 RUNTIMES = [
+    ("fused", "int8"),
     ("fused", "bfloat16"),
     ("torch", "bfloat16"),
     ("onnx", "int8"),

@@ -48,6 +48,10 @@ class Body(Protocol):
         """
 
 
+class UnknownToKernelsError(ModelError):
+    """The kernels cannot compute a network; others may."""
+
+
 def open_body(
     folder: Path, *, runtime: Runtime, precision: Precision, device: str | None = None
 ) -> Body:
@@ -55,7 +59,8 @@ def open_body(
 
     ``auto`` takes, in this order: a GPU; the kernels, where they can run (bfloat16); PyTorch in
     bfloat16, where the processor computes with it natively; ONNX Runtime in float32, if it is
-    installed; PyTorch in float32. int8 changes vectors visibly, so it is taken only if asked for.
+    installed; PyTorch in float32. int8 changes vectors visibly, so it is taken only if asked$
+    for: by the kernels, or else by ONNX Runtime.
 
     Args:
         folder: A model folder in transformers' layout.
@@ -67,18 +72,18 @@ def open_body(
         ModelError: The folder cannot be loaded, or what was asked for cannot compute it.
         ResourceError: A library is missing.
     """
-    chosen, network = _choose(folder, precision, device) if runtime == "auto" else (runtime, None)
+    chosen, opened = _choose(folder, precision, device) if runtime == "auto" else (runtime, None)
     match chosen:
         case "fused":
             from luthier.models._body_fused import FusedBody
 
-            if precision not in ("auto", "bfloat16"):
+            if precision == "float32":
                 raise ModelError(
-                    f"the kernels compute in bfloat16, not {precision}",
+                    "the kernels compute in bfloat16 or int8, not float32",
                     where="encoder.precision",
                     mend="Leave `precision` out, or take runtime onnx or torch.",
                 )
-            return FusedBody(network or load_body(folder, "bfloat16"))
+            return opened or FusedBody(load_body(folder, "bfloat16"), int8=precision == "int8")
         case "onnx":
             from luthier.models._body_onnx import OnnxBody
 
@@ -105,25 +110,22 @@ def open_body(
 
 def _choose(
     folder: Path, precision: Precision, device: str | None
-) -> tuple[Literal["fused", "onnx", "torch"], Any]:
-    """What computes, and the network where it had to be loaded to find out."""
-    from luthier.models._fused_bert_network import stack_of
-    from luthier.models._fused_network import UnknownNetworkError
+) -> tuple[Literal["fused", "onnx", "torch"], Body | None]:
+    """What computes, already open where that had to be tried."""
+    from luthier.models._body_fused import FusedBody
+    from luthier.models._fused_library import library
     from luthier.models.folder import read_config
 
-    if precision == "int8":
-        return "onnx", None
-    if not on_cpu(device):
+    if precision != "int8" and not on_cpu(device):
         return "torch", None
     bert = read_config(folder).get("model_type") == "bert"
-    if precision in ("auto", "bfloat16") and bert:
-        network = load_body(folder, "bfloat16")
+    if precision != "float32" and bert and library()[0] is not None:
         try:
-            stack_of(network)
-        except UnknownNetworkError:
+            return "fused", FusedBody(load_body(folder, "bfloat16"), int8=precision == "int8")
+        except UnknownToKernelsError:
             pass
-        else:
-            return "fused", network
+    if precision == "int8":
+        return "onnx", None
     half = precision == "bfloat16" or (precision == "auto" and bfloat16_is_native("cpu"))
     installed = all(importlib.util.find_spec(name) for name in ("onnxruntime", "onnx"))
     return ("onnx" if bert and installed and not half else "torch"), None

@@ -1,4 +1,4 @@
-"""BERT computed by Luthier's own kernels: bfloat16, rows end to end, no padding at all."""
+"""BERT computed by Luthier's own kernels, bfloat16 or int8: rows end to end, no padding at all."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from luthier.core.errors import ModelError
-from luthier.models import _fused_bert
-from luthier.models._body import Ids, Pooling, Vectors
+from luthier.models import _fused_bert, _fused_int8
+from luthier.models._body import Ids, Pooling, UnknownToKernelsError, Vectors
 from luthier.models._fused_bert_network import embedded, stack_of
 from luthier.models._fused_network import UnknownNetworkError
 
@@ -18,19 +17,21 @@ class FusedBody:
 
     Args:
         network: A ``BertModel`` in bfloat16 on the CPU.
+        int8: Compute the products with matrices in eight bits.
 
     Raises:
         ModelError: The kernels do not know it, or cannot run on this processor.
     """
 
-    told = "fused kernels, bfloat16"
     batch_tokens = 2048
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, *, int8: bool = False) -> None:
+        self.told = f"fused kernels, {'int8' if int8 else 'bfloat16'}"
         try:
-            self._stack = _fused_bert.packed(stack_of(network))
+            stack = stack_of(network)
+            self._stack = _fused_int8.small(stack) if int8 else _fused_bert.packed(stack)
         except UnknownNetworkError as error:
-            raise ModelError(
+            raise UnknownToKernelsError(
                 f"the kernels cannot compute this encoder: {error}",
                 where="encoder.runtime",
                 mend="Leave `runtime` out, or take onnx or torch.",

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from luthier.models import _fused_int8
 from luthier.models._fused_bert_network import (
     KEPT,
     MATRICES,
@@ -221,12 +222,22 @@ class Run:
             self._embed(x)
         else:
             self.space.states[0, : self.tokens] = x.detach()
-        for call in self.space.calls:
-            self.library.bert_forward(ctypes.byref(call))
+        if self.stack.small:
+            self._forward_small()
+        else:
+            for call in self.space.calls:
+                self.library.bert_forward(ctypes.byref(call))
         found = self.space.last(len(self.stack.blocks))[: self.tokens].clone()
         if not self.space.keep:
             self._give_back()
         return found
+
+    def _forward_small(self) -> None:
+        """All blocks with their products in eight bits."""
+        quantised = torch.empty(self.tokens * self.stack.inner, dtype=torch.int8)
+        memory = quantised, torch.empty(self.tokens)
+        for call, weights in zip(self.space.calls, self.stack.small, strict=True):
+            _fused_int8.forward(call, weights, memory)
 
     def _embed(self, x: Embedded) -> None:
         space = self.space

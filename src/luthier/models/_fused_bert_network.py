@@ -102,6 +102,7 @@ class Stack:
         hidden_rate: Of dropout.
         attention_rate: Likewise, for probabilities of attention.
         ready: Of each block its matrices packed once for all passes, see ``_fused_bert.packed``.
+        small: Of each block its matrices in eight bits, see ``_fused_int8.small``.
     """
 
     blocks: list[tuple[Tensor, ...]]
@@ -112,6 +113,7 @@ class Stack:
     hidden_rate: float
     attention_rate: float
     ready: tuple[tuple[Tensor, ...], ...] = ()
+    small: tuple[tuple[Tensor, ...], ...] = ()
 
     @property
     def key(self) -> tuple[int, ...]:

@@ -37,7 +37,7 @@ class LocalEncoder(Spec):
     """``minilm``, or a sentence-transformers folder."""
     precision: Precision = "auto"
     """``auto`` (bfloat16 where the processor has it, else float32), ``float32``, ``bfloat16``, or
-    ``int8``, which is faster without matrix tiles and costs a little quality."""
+    ``int8``, which is faster and costs a little quality."""
     runtime: Runtime = "auto"
     """What computes: ``fused`` (kernels in C), ``onnx`` (ONNX Runtime), ``torch``; ``auto`` takes
     the fastest that is there."""

@@ -70,7 +70,7 @@ INLINE __m512 dropped(const Block *b, const uint32_t *bits, long j, __m512 v) {
 
 /* to = norm(more + dropout(made + bias)) gain + shift; the norm itself goes to `normed` (Ba et al.
  * 2016) */
-static void add_and_norm(const Block *b, int which, const bf16 *more, bf16 *normed, bf16 *to) {
+void bert_add_and_norm(const Block *b, int which, const bf16 *more, bf16 *normed, bf16 *to) {
     const bf16 *bias = b->bias[which ? DOWN : OUT], *gain = b->gain[which], *shift = b->shift[which];
     long width = b->width;
 #pragma omp parallel
@@ -115,12 +115,12 @@ void bert_forward(const Block *b) {
     matmul(b->x, w, right(b, SIDES_READY), t, 3 * w, w, &sides);
     bert_attention(b);
     matmul(b->mixed, w, right(b, OUT_READY), t, w, w, &made);
-    add_and_norm(b, 0, b->x, b->normed, b->between);
+    bert_add_and_norm(b, 0, b->x, b->normed, b->between);
     gates.bias = biases(b, UP, 1, bias);
     gates.other_ld = b->inner;
     matmul(b->between, w, right(b, UP_READY), t, b->inner, w, &gates);
     matmul(b->active, b->inner, right(b, DOWN_READY), t, w, b->inner, &made);
-    add_and_norm(b, 1, b->between, b->last_normed, b->y);
+    bert_add_and_norm(b, 1, b->between, b->last_normed, b->y);
 }
 
 static void add_up(const Block *b, int which, float *to, long width) {

@@ -30,5 +30,6 @@ INLINE uint32_t attention_site(const Block *b, long head) {
 long bert_short(const Block *b, long row);
 void bert_short_forward(const Block *b, long row, long head);
 void bert_short_backward(const Block *b, const bf16 *slope, long row, long head);
+void bert_add_and_norm(const Block *b, int which, const bf16 *more, bf16 *normed, bf16 *to);
 void bert_attention(const Block *b);
 void bert_attention_backward(const Block *b, const bf16 *slope);
