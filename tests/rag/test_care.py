@@ -13,13 +13,12 @@ from scripted import Scripted
 from luthier.core.errors import ResourceError
 from luthier.core.records import EVERYONE, Message, Passage
 from luthier.models.generate import Reply, Sampling
-from luthier.rag._hidden import fingerprints
 from luthier.rag.abstain import AbstainSpec, Abstention, Calibration, Signs
 from luthier.rag.access import ANYONE, Slice, viewer
 from luthier.rag.answer import Care, RagAnswerer
 from luthier.rag.audit import Audit, AuditSpec
 from luthier.rag.extract import ExtractiveAnswerer, ExtractSpec
-from luthier.rag.guard import Guard, GuardSpec
+from luthier.rag.guard import Guard, GuardSpec, fingerprints
 from luthier.rag.spec import RagSpec
 from luthier.rag.support import SupportSpec
 

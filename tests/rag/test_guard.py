@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from luthier.core.records import Passage
-from luthier.rag._hidden import fingerprints
 from luthier.rag.access import viewer
 from luthier.rag.augment import numbered
-from luthier.rag.guard import Guard, GuardSpec, canary
+from luthier.rag.guard import Guard, GuardSpec, canary, fingerprints
 
 
 def passage(name: str, text: str, **more: object) -> Passage:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -170,3 +170,10 @@ class Guard:
 def canary() -> str:
     """A mark to plant in a system prompt: an answer that holds it has given the prompt away."""
     return CANARY + secrets.token_hex(8)
+
+
+def fingerprints(passages: Iterable[Passage]) -> Fingerprints:
+    """What `Guard.hidden` takes: of all passages of an index, open ones too."""
+    from luthier.rag import _hidden
+
+    return _hidden.fingerprints(passages)
