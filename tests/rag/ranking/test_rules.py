@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import operator
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,17 @@ rules:
     when: {since: 2026-06-01, until: 2026-08-31}
   - {do: block, name: draft, what: {where: {state: [draft, old]}, kinds: [text]}}
 """
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "rag" / "ranking.md"
+
+
+def test_the_rules_of_the_page_are_rules(tmp_path: Path) -> None:
+    found = re.search(r"^:caption: rules.yaml\n\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    assert found is not None
+    path = tmp_path / "rules.yaml"
+    path.write_text(found[1], encoding="utf-8")
+    assert [rule.do for rule in read_rules(path).rules] == ["pin", "boost", "block"]
 
 
 def at(day: str) -> float:
