@@ -1,7 +1,8 @@
 """The passage stores: a full build, a sync of 1 % changed documents, searches and an erasure.
 
-Passages have 60 words drawn from Zipf's law and random vectors of 384 numbers; embedding is left
-out (the "encoder" looks vectors up), so the cost is that of digests, rows and writing. Processor
+Passages have 60 words drawn from Zipf's law and random vectors of 384 numbers, in clusters and with
+falling variance as embeddings have them, or pure noise; embedding is left out (the "encoder" looks
+vectors up), so the cost is that of digests, rows and writing. Processor
 seconds stand beside the clock's, since other programs may hold the processor. The memory is this
 process's highest, the passages and vectors that it makes included.
 
@@ -34,6 +35,7 @@ from luthier.rag.sync import Made, erase, look, sync
 DIMENSION = 384
 PER_DOCUMENT = 4
 WORDS = 60
+CLUSTERS = 500
 MADE = Made("four passages", "random")
 
 
@@ -100,8 +102,13 @@ def cut(documents: Sequence[Document]) -> list[Passage]:
 class Lookup:
     """An encoder that costs nothing: vectors drawn once, and how many were asked for."""
 
-    def __init__(self, count: int) -> None:
-        drawn = np.random.default_rng(1).standard_normal((count, DIMENSION), np.float32)
+    def __init__(self, count: int, *, noise: bool) -> None:
+        chance = np.random.default_rng(1)
+        drawn = chance.standard_normal((count, DIMENSION), np.float32)
+        if not noise:
+            middles = chance.standard_normal((CLUSTERS, DIMENSION), np.float32)
+            drawn += middles[chance.integers(0, CLUSTERS, count)]
+            drawn /= np.sqrt(np.arange(1, DIMENSION + 1, dtype=np.float32))
         drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
         self.vectors: Vectors = drawn
         self.asked = 0
@@ -118,7 +125,7 @@ def main() -> int:
     options = _options()
     with timed("documents and vectors drawn"):
         documents = documents_of(options.passages // PER_DOCUMENT)
-        encoder = Lookup(options.passages)
+        encoder = Lookup(options.passages, noise=options.noise)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         spec = StoreSpec(backend=options.backend)
         _warm(open_store(spec, Path(folder) / "warm"), documents[:1], encoder)
@@ -198,6 +205,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--passages", type=int, default=100_000)
     parser.add_argument("--apart", action="store_true", help="rows and writing by themselves too")
     parser.add_argument("--index", action="store_true", help="make the vector index as well")
+    parser.add_argument("--noise", action="store_true", help="vectors without any structure")
     parser.add_argument("--folder", type=Path, help="where the store is made; by default /tmp")
     return parser.parse_args()
 
