@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from luthier.core.records import Message
@@ -121,3 +122,13 @@ def doubled(asked: Sequence[Sequence[str]]) -> list[tuple[str, tuple[int, int]]]
             joined = f"{first.rstrip('?')} and {second[0].lower()}{second[1:]}"
         made.append((joined, (paragraph, other)))
     return made
+
+
+def hundred_thousand(texts: Sequence[str]) -> dict[str, int]:
+    """In how many texts each word stands, and made words of two halves until there are 100,000."""
+    counts = Counter(word for text in texts for word in set(re.findall(r"[a-z]+", text)))
+    draw, found = random.Random(0), sorted(counts)
+    while len(counts) < 100_000:
+        first, second = draw.choice(found), draw.choice(found)
+        counts.setdefault(first[: len(first) // 2 + 1] + second[len(second) // 2 :], 1)
+    return dict(counts)

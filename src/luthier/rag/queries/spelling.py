@@ -15,7 +15,6 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,7 @@ _QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
 _MOST_LETTERS = 24  # longer terms are not words
 _PREFIX = 10  # letters that are shortened and hashed; what is behind them is left to the distance
 _MOST_WORDS = 100  # longer questions are pasted text, and are left alone
-_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads the powers over all bits
+_FACTORS = np.random.default_rng(0).integers(1, 1 << 64, 2 * _PREFIX + 2, np.uint64) | np.uint64(1)
 
 
 class SpellingSpec(Spec):
@@ -213,12 +212,9 @@ def _kept(length: int, fewer: int) -> npt.NDArray[np.intp]:
 
 
 def _hash(codes: npt.NDArray[np.uint64]) -> Hashes:
-    """A polynomial over 64 bits; what collides is told apart by its distance."""
-    made: Any = np.full(len(codes), codes.shape[1], np.uint64)
-    for column in range(codes.shape[1]):
-        made = (made ^ codes[:, column]) * _ODD
-        made ^= made >> np.uint64(29)
-    return np.asarray(made, np.uint64)
+    """A multilinear hash over 64 bits; what collides is told apart by its distance."""
+    length = codes.shape[1]
+    return np.asarray((codes * _FACTORS[:length]).sum(axis=1) + _FACTORS[-1 - length], np.uint64)
 
 
 def _distance(first: str, second: str, most: int) -> int:
@@ -229,6 +225,10 @@ def _distance(first: str, second: str, most: int) -> int:
     """
     if abs(len(first) - len(second)) > most:
         return most + 1
+    same = _shared(first, second)
+    first, second = first[same:][::-1], second[same:][::-1]  # what both begin and end with is free
+    same = _shared(first, second)
+    first, second = first[same:], second[same:]
     before: list[int] = []
     row = list(range(len(second) + 1))
     for i, a in enumerate(first, 1):
@@ -241,6 +241,14 @@ def _distance(first: str, second: str, most: int) -> int:
         if min(row) > most and (not before or min(before) > most):
             return most + 1
     return min(row[-1], most + 1)
+
+
+def _shared(first: str, second: str) -> int:
+    """How many letters two words begin with alike."""
+    for place, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a != b:
+            return place
+    return min(len(first), len(second))
 
 
 def _cased(term: str, word: str) -> str:
