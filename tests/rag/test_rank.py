@@ -53,8 +53,8 @@ def shelf(count: int = 6, **changes: dict[int, Any]) -> Shelf:
     made = []
     for n in range(count):
         own: dict[str, Any] = {name: by[n] for name, by in changes.items() if n in by}
-        title = own.pop("title", f"T{n}")
-        made.append(Passage(f"d{n}#0", f"d{n}", title, f"text {n}", "f", 0, 6, **own))
+        title, text = own.pop("title", f"T{n}"), own.pop("text", f"text {n}")
+        made.append(Passage(f"d{n}#0", f"d{n}", title, text, "f", 0, len(text), **own))
     return Shelf(made)
 
 
@@ -201,6 +201,13 @@ def test_what_repeats_goes_back() -> None:
     found = rank(legs([0, 1, 2, 3], []), Question("q"), 3, spec, given_)
     assert ids(found) == ["d0", "d2", "d3"]
     assert "place 3 before diversity" in found.passages[1].text
+
+
+def test_without_vectors_words_tell_what_repeats() -> None:
+    given_ = shelf(text={0: "red apples", 1: "red apples", 2: "blue sky"})
+    spec = PLAIN.model_copy(update={"diversity": 0.5})
+    found = rank(legs([0, 1, 2], []), Question("q"), 3, spec, given_)
+    assert ids(found) == ["d0", "d2", "d1"]
 
 
 def test_weights_that_cannot_be_read_are_told(tmp_path: Path) -> None:

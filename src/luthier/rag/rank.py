@@ -27,7 +27,7 @@ from luthier.core.records import Passage
 from luthier.core.spec import Spec
 from luthier.rag.access import Slice
 from luthier.rag.ranking.adaptive import SHIPPED, Asked, load_weights
-from luthier.rag.ranking.diversity import diverse
+from luthier.rag.ranking.diversity import bags, diverse
 from luthier.rag.ranking.facts import Facts
 from luthier.rag.ranking.fusion import Floats, Fused, Leg, fused
 from luthier.rag.ranking.names import named
@@ -63,7 +63,8 @@ class RankSpec(Spec):
     rerank_weight: float = Field(0.7, ge=0.0, le=1.0)
     """Share of the cross-encoder's score against the joined one."""
     diversity: float = Field(0.0, ge=0.0, le=1.0)
-    """How much a passage that repeats a better one goes back; 0 for not at all."""
+    """How much a passage that repeats a better one goes back, by their vectors, or by their words
+    where there are none; 0 for not at all."""
     half_life_days: float = Field(0.0, ge=0.0)
     """After so many days half of ``recency_weight`` is lost; 0 leaves the date out."""
     recency_weight: float = Field(0.2, ge=0.0, le=1.0)
@@ -328,7 +329,7 @@ def _diverse(top: list[_Candidate], spec: RankSpec, facts: Facts, k: int) -> lis
         return top
     vectors = facts.vectors(np.array([one.key for one in top]))
     if vectors is None:
-        return top
+        vectors = bags([one.passage.text for one in top])
     scores = np.array([one.score * one.factor for one in top])
     order = diverse(scores, vectors, spec.diversity, k)
     for now, before in enumerate(order):

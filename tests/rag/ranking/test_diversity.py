@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, strategies as st
 
-from luthier.rag.ranking.diversity import diverse
+from luthier.rag.ranking.diversity import bags, diverse
 
 EYE = np.eye(4, dtype=np.float32)
 
@@ -26,3 +26,12 @@ def test_an_order_of_each_once_that_begins_with_the_best(
     assert len(order) == len(set(order)) == min(k, len(like))
     if order and diversity < 1:
         assert order[0] == 0
+
+
+def test_words_stand_in_for_vectors() -> None:
+    found = bags(["red apples", "apples, red!", "blue sky", ""])
+    alike = found @ found.T
+    assert alike[0, 1] > 0.999
+    assert alike[0, 2] == 0
+    assert alike[3].tolist() == [0, 0, 0, 0]
+    assert bags([]).shape == (0, 1)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from luthier.rag._terms import stems
 from luthier.rag.ranking.fusion import Floats
 
 
@@ -42,3 +45,16 @@ def diverse(
         open_[best] = False
         nearest = np.maximum(nearest, vectors @ vectors[best])
     return order
+
+
+def bags(texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    """Stand-ins for vectors where there are none: which words each text has, of length 1.
+
+    Their cosine is the shared words over the root of the product of their numbers.
+    """
+    own = [stems(text) for text in texts]
+    place = {word: at for at, word in enumerate(sorted(frozenset().union(*own)))}
+    made = np.zeros((len(texts), max(1, len(place))), np.float32)
+    for row, words in enumerate(own):
+        made[row, [place[word] for word in words]] = 1.0 / max(1.0, len(words) ** 0.5)
+    return made
