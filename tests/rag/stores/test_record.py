@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from luthier.core.errors import StoreError
+from luthier.core.errors import ResourceError, StoreError
 from luthier.rag.stores import _record
 from luthier.rag.stores._record import RECORD_FILE, Record, read_record, writing
 
@@ -61,3 +61,10 @@ def test_one_writes_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ResourceError, match="cannot write here"), writing(folder):
+            pass

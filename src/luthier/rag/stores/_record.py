@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from luthier.core.errors import StoreError
+from luthier.core.errors import ResourceError, StoreError
 from luthier.core.store import write_atomic
 from luthier.rag.stores.store import Version
 
@@ -121,16 +121,40 @@ def read_record(folder: Path) -> Record:
         ) from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder unless it is there.
+
+    Raises:
+        ResourceError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> ResourceError:
+    return ResourceError(
+        f"cannot write here: {error.strerror}",
+        where=str(folder),
+        mend="Check who may write there, or name another folder.",
+    )
+
+
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Be the one who writes; the lock goes with the process.
 
     Raises:
         StoreError: Another process wrote for too long.
+        ResourceError: Nobody may write there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / _LOCK_FILE
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    make_folder(folder)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     try:
         until = time.monotonic() + _WAIT_S
         while True:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import field_validator
 
 from luthier.core.secrets import SecretUrl
 from luthier.core.spec import Spec, runtime
-from luthier.rag.stores.store import PassageStore
+
+if TYPE_CHECKING:
+    from luthier.rag.stores.store import PassageStore
 
 _SCHEMES = ("postgresql://", "postgres://")
 

@@ -24,6 +24,7 @@ from luthier.rag.access import Slice
 from luthier.rag.stores import _sqlite_sql as sql, _sqlite_tables as tables
 from luthier.rag.stores._check import best, check_asked, checked, dimension_of, version_in
 from luthier.rag.stores._exact import VectorCache, numbers
+from luthier.rag.stores._record import make_folder
 from luthier.rag.stores._rows import ALWAYS, batches, passages, words_of
 from luthier.rag.stores.store import Change, Version, schema
 
@@ -284,7 +285,7 @@ class SqliteStore:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A connection in a transaction of its own, which ends whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         with _sqlite_errors(self.path):
             there = self._connection()
             there.execute("PRAGMA journal_mode = WAL")
