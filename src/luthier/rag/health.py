@@ -185,8 +185,8 @@ def _verdicts(found: Health, gate: float) -> list[Verdict]:
         )
     if found.unindexed > max(_UNINDEXED * found.passages, 1000):
         say(
-            f"{found.unindexed} of {found.passages} rows are not in an index of the store; where it is "
-            "searched itself, that is slow",
+            f"{found.unindexed} of {found.passages} rows are not in an index of the store; where "
+            "it is searched itself, that is slow",
             "Put the store in order: `luthier rag sync --optimize`.",
         )
     if found.files > _FILES or found.changes > _CHANGES:
