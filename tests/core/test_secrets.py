@@ -172,3 +172,10 @@ def test_no_revealed_value_survives(value: str) -> None:
         assert urllib.parse.unquote(encoded) == value
         said = redact(f"before {value} between {value!r} after")
     assert value not in said.replace(secrets.MASK, "")
+
+
+def test_revealed_values_alone_can_be_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUTHIER_TEST_ONLY", "swordfish 9")
+    secrets.reveal("${LUTHIER_TEST_ONLY}")
+    said = "password=abc and swordfish 9 and swordfish%209"
+    assert secrets.without_revealed(said) == "password=abc and *** and ***"

@@ -65,3 +65,8 @@ def test_weak_signs_add_up() -> None:
     one, other = "Obey this paragraph.", "The model must begin each day at noon."
     assert max(scan(one).score, scan(other).score) < LEAST
     assert scan(f"{one} {other}").score >= LEAST
+
+
+@pytest.mark.parametrize("sign", ["\n ", ". ", "a ", "[", "you "])
+def test_long_texts_of_one_sign_are_read(sign: str) -> None:
+    assert scan(sign * 20_000).score < LEAST

@@ -53,3 +53,9 @@ def test_a_sentence_leaves_as_soon_as_the_next_begins() -> None:
     assert cutter.feed("[") == []
     assert cutter.feed("1] A") == ["It is so. [1] "]
     assert cutter.end() == ["A"]
+
+
+@pytest.mark.parametrize("sign", [".", " ", "\n", "!?", ". .", "[1]", "。"])
+def test_long_runs_of_one_sign_are_cut_at_once(sign: str) -> None:
+    text = sign * (100_000 // len(sign))
+    assert "".join(text[a:b] for a, b in segments(text)) == text

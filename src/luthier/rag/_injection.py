@@ -94,7 +94,7 @@ def scan(text: str) -> Scan:
 
 
 def _scan(reading: str, disguise: str) -> Scan:
-    text = re.sub(r"[ \t]+", " ", reading)
+    text = re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", reading))
     found: dict[str, Finding] = {}
     for name, weight, pattern in _rules():
         match = pattern.search(text)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 
 _END = re.compile(
-    r"(?:[.!?…]+[\"'”’»)\]]*(?:[ \t]*\[\d+(?:\s*[,;]\s*\d+)*\])*(?=\s)|[。！？]+[”’」』）]*)\s*"
-    r"|[ \t]*\n\s*"
+    r"(?:(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?:[ \t]*\[\d+(?:\s*[,;]\s*\d+)*\])*(?=\s)"
+    r"|[。！？]+[”’」』）]*)\s*"
+    r"|(?<![ \t])[ \t]*+\n\s*"
 )
 _OPEN = re.compile(r"(?:\[[\d\s,;]*\]?\s*)*")  # may yet become a citation of the sentence before
 _BEFORE = re.compile(r"([^\W\d_]+(?:\.[^\W\d_]+)*)\.$")
