@@ -197,13 +197,11 @@ class Legs:
         how = weighting or self.spec.weighting
         names = list(asked)
         found = [one.find(names) for one in self._living]
-        df = [sum(counts) for counts in zip(*(counts for _, counts in found), strict=True)]
-        if how == "bm25":
-            rarity = [bm25_idf(count, self.count) for count in df]
-            weights = [w * idf for w, idf in zip(asked.values(), rarity, strict=True)]
-        else:
-            rarity = [cosine_idf(count, self.count) for count in df]
-            weights = [w * idf for w, idf in zip(asked.values(), rarity, strict=True)]
+        df = list(map(sum, zip(*(counts for _, counts in found), strict=True)))
+        rare = bm25_idf if how == "bm25" else cosine_idf
+        rarity = [rare(count, self.count) for count in df]
+        weights = [w * idf for w, idf in zip(asked.values(), rarity, strict=True)]
+        if how == "tfidf":
             length = math.sqrt(sum(weight * weight for weight in weights))
             weights = [w * idf / length for w, idf in zip(weights, rarity, strict=True)]
         norms = self._bm25_norms(k1, b) if how == "bm25" else self._cosine_norms
@@ -314,22 +312,24 @@ class Legs:
             for word, n in word_counts(rows["title"].chunk(0), rows["text"].chunk(0)).items():
                 made[word] = made.get(word, 0) + n
         self._words[key] = made
-        while len(self._words) > _VOCABULARIES:
+        if len(self._words) > _VOCABULARIES:
             self._words.popitem(last=False)
         return made
 
     def _asked(self, query: Query) -> dict[bytes, float]:
         """Terms of a query with their weights."""
-        if isinstance(query, str):
-            query = words(query)
-        pairs = query.items() if isinstance(query, Mapping) else zip(query, itertools.repeat(1.0))
         made: dict[bytes, float] = {}
         language = self.spec.stemmer
-        for text, weight in pairs:
-            for word in (text,) if text.isalnum() and text.islower() else words(text):
-                term = stem(word, language)
-                made[term] = made.get(term, 0.0) + weight
-        return {term: weight for term, weight in made.items() if weight > 0}
+        if isinstance(query, Mapping):
+            for text, weight in query.items():
+                for word in words(text) if weight > 0 else ():
+                    term = stem(word, language)
+                    made[term] = made.get(term, 0.0) + weight
+            return made
+        for word in words(query if isinstance(query, str) else " ".join(query)):
+            term = stem(word, language)
+            made[term] = made.get(term, 0.0) + 1.0
+        return made
 
     def _held(self, part: Slice) -> Iterator[tuple[int, Chosen]]:
         """The segments of which a slice holds any, and what."""
@@ -340,10 +340,8 @@ class Legs:
         return sum(one.words for one in self._living) / self.count
 
     def _bm25_norms(self, k1: float | None, b: float | None) -> list[tuple[float, float]]:
-        k1 = self.spec.k1 if k1 is None else k1
-        b = self.spec.b if b is None else b
-        slope = k1 * b / self._mean_words if self._mean_words else 0.0
-        return [(k1 * (1.0 - b), slope)] * len(self._living)
+        k1, b = self.spec.k1 if k1 is None else k1, self.spec.b if b is None else b
+        return [(k1 * (1.0 - b), k1 * b / max(self._mean_words, 1e-9))] * len(self._living)
 
     @functools.cached_property
     def _cosine_norms(self) -> list[Scores]:
@@ -363,7 +361,7 @@ class Legs:
             return _NOTHING
         if len(found) == 1:
             index, rows, scores = found[0]
-            return Hits(rows + np.int32(self._starts[index]), scores)
+            return Hits(rows + np.int32(self._starts[index]) if index else rows, scores)
         rows = np.concatenate([r + np.int32(self._starts[i]) for i, r, _ in found])
         scores = np.concatenate([s for _, _, s in found])
         order = np.lexsort((rows, -scores))
@@ -380,6 +378,9 @@ class Legs:
         asked = np.asarray(rows, np.int64)
         if len(asked) and not (asked.min() >= 0 and asked.max() < (self._ends or [0])[-1]):
             raise IndexError("there is no such row in this version")
+        if len(self._living) == 1 and len(asked):
+            yield 0, np.arange(len(asked)), asked.astype(np.int32)
+            return
         owner = np.searchsorted(self._ends, asked, side="right")
         for index in np.unique(owner).tolist():
             places = np.flatnonzero(owner == index)
@@ -388,9 +389,8 @@ class Legs:
     def _column(self, name: str, rows: Sequence[int] | Rows) -> list[str]:
         made: list[Any] = [None] * len(rows)
         for index, places, local in self._split(rows):
-            for place, value in zip(
-                places.tolist(), self._living[index].segment.text(name, local), strict=True
-            ):
+            values = self._living[index].segment.text(name, local)
+            for place, value in zip(places.tolist(), values, strict=True):
                 made[place] = value
         return made
 

@@ -171,9 +171,10 @@ class Postings:
         most, count = max(0, min(most, len(self.lengths))), len(terms)
         if kernels is None:
             return self._best(terms, weights, (flat, slope), own, mask, most)
+        numbers = terms if isinstance(terms, ctypes.Array) else (ctypes.c_int32 * count)(*terms)
         scores, rows = (ctypes.c_float * most)(), (ctypes.c_int32 * most)()
         found = kernels.best_rows(
-            self._here, (ctypes.c_int32 * count)(*terms), (ctypes.c_float * count)(*weights),
+            self._here, numbers, (ctypes.c_float * count)(*weights),
             count, flat, slope, pointer(own), pointer(_WORTH), pointer(mask), most, scores, rows,
         )  # fmt: skip
         if found < 0:
