@@ -30,7 +30,7 @@ class OnnxBody:
         ResourceError: ONNX Runtime is not installed.
     """
 
-    batch_tokens = 4096
+    batch_tokens = 1024
 
     def __init__(self, folder: Path, precision: Literal["float32", "int8"]) -> None:
         try:
