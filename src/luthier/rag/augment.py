@@ -18,7 +18,7 @@ from pydantic import Field
 
 from luthier.core.records import Message, Passage
 from luthier.core.spec import Spec
-from luthier.rag._merge import merge
+from luthier.rag._merge import Merged, merge
 
 CountText = Callable[[str], int]
 """How the answering model counts a text."""
@@ -106,13 +106,11 @@ def fill(
         passages: Best first. One that would pass a limit is left out whole, never cut, and the
             next is tried; numbers run over those that are kept.
         spec: Order and duplicates.
-        budget_tokens: Largest number of tokens of the numbered passages together; the words
-            ``Context:`` and ``Question:`` are not counted.
+        budget_tokens: Most tokens of the numbered passages together, without the words around.
         count_tokens: How the answering model counts a text.
         most_tokens: Most tokens of the whole prompt; needs ``count_prompt``.
         count_prompt: How it counts a rendered conversation.
-        write: Writes the context of the kept passages, another than the format above: for fences
-            (`luthier.rag.guard`).
+        write: Writes the context otherwise than above: for fences (`luthier.rag.guard`).
 
     Returns:
         The prompt. Without any passage (or without a user turn) its messages are as they came.
@@ -121,9 +119,8 @@ def fill(
     if last is None:
         return Prompt(tuple(messages), left_out=tuple(passages))
     written = write or numbered
-    merged = merge(passages) if spec.duplicates == "merge" else None
-    rows = passages if merged is None else merged.passages
-    bounds = [b for b in (most_tokens, spec.prompt_tokens) if b is not None]
+    merged = merge(passages) if spec.duplicates == "merge" else Merged(tuple(passages), {})
+    limit = min((b for b in (most_tokens, spec.prompt_tokens) if b is not None), default=None)
 
     def conversation(chosen: Sequence[Passage]) -> tuple[Message, ...]:
         return _with_context(messages, last, written(chosen)) if chosen else tuple(messages)
@@ -131,23 +128,15 @@ def fill(
     def small(chosen: Sequence[Passage]) -> bool:
         return count_tokens(written(chosen)) <= budget_tokens
 
-    def fits(chosen: Sequence[Passage]) -> bool:
-        return small(chosen) and whole(chosen) <= min(bounds)
-
-    def whole(chosen: Sequence[Passage]) -> int:
+    def tokens(chosen: Sequence[Passage]) -> int:
         return 0 if count_prompt is None else count_prompt(conversation(chosen))
 
-    kept = _greedy(rows, small, spec)
-    if bounds and count_prompt is not None and whole(_arranged(kept, spec)) > min(bounds):
-        kept = _greedy(rows, fits, spec)
-    shown = _arranged(kept, spec)
-    return Prompt(
-        conversation(shown),
-        tuple(shown),
-        tuple(p for p in rows if p not in kept),
-        {} if merged is None else merged.sources,
-        whole(shown),
-    )
+    kept = _greedy(merged.passages, small, spec)
+    if limit is not None and tokens(_arranged(kept, spec)) > limit:
+        most = limit
+        kept = _greedy(merged.passages, lambda c: small(c) and tokens(c) <= most, spec)
+    shown, left_out = _arranged(kept, spec), tuple(p for p in merged.passages if p not in kept)
+    return Prompt(conversation(shown), tuple(shown), left_out, merged.sources, tokens(shown))
 
 
 def numbered(passages: Sequence[Passage]) -> str:
