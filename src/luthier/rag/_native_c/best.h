@@ -68,7 +68,7 @@ static void best_order(uint64_t *keys, long size, long most, int sorted) {
 // `least`: what a score must exceed from the first. -1: no memory.
 static int best_begin(Best *b, long most, float least) {
     b->most = most, b->size = 0, b->floor = least;
-    b->room = 2 * most + 64;
+    b->room = 4 * most + 256;
     b->keys = malloc((size_t)b->room * sizeof(uint64_t));
     return b->keys ? 0 : -1;
 }
