@@ -31,6 +31,7 @@ from luthier.data.sources.text import TextSource
 from luthier.data.synthesize.drafts import from_document
 from luthier.rag.chunk import chunk
 from luthier.rag.chunkers.recursive import RecursiveChunks
+from luthier.rag.chunkers.tokens import TokenChunks
 from luthier.rag.contexts import with_passages
 from luthier.rag.spec import RagSpec
 
@@ -75,7 +76,7 @@ def test_nobody_sees_a_text_whose_source_does_not_say_so(
         assert set(one.access) == allowed[one.id]
         assert one.text.casefold() in plain
         for passage in chunk(
-            one, RecursiveChunks(size_tokens=16, overlap_tokens=0), word_offsets, 16
+            one, RecursiveChunks(chunk_size=16, chunk_overlap=0), word_offsets, 16
         ):
             assert passage.access == one.access
     # nobody loses a text either: who could see it, still sees it, or one that nearly repeats it
@@ -188,7 +189,8 @@ def test_a_training_prompt_shows_nobody_more_than_its_own_document_may() -> None
                 "fact", f"d{n}")
         for n in range(len(documents))
     ]  # fmt: skip
-    spec = RagSpec(chunk_size=16, chunk_overlap=2, top_k=6, context_tokens=200)
+    chunks = TokenChunks(chunk_size=16, chunk_overlap=2)
+    spec = RagSpec(chunker=chunks, top_k=6, context_tokens=200)
     shown = with_passages(
         examples,
         documents,

@@ -247,6 +247,6 @@ def test_what_cannot_be_done_with_weights_in_shares(
 def test_a_model_for_labels_has_no_samples(tmp_path: Path) -> None:
     path = tmp_path / "luthier.yaml"
     path.write_text("name: a\ndata: {sources: [{kind: csv, path: a.csv}]}\n")
-    with pytest.raises(ConfigError, match=r"tune.samples: classification gives labels"):
+    with pytest.raises(ConfigError, match=r"tune.samples: classification gives no answers"):
         load(path, ["tune.objective=classification", "tune.samples=2"])
     load(path, ["tune.objective=dpo", "tune.samples=2"])

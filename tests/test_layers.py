@@ -24,7 +24,7 @@ EXTRAS = {
     "models": ["models", "data", "quantise"],
     "setup": ["tune"],
     "tune": ["tune", "data", "search", "tensorboard", "mlflow", "wandb"],
-    "rag": ["rag", "search"],
+    "rag": ["rag", "search", "postgres"],
     "evaluate": ["evaluate"],
     "stages": [],
     "serve": ["serve"],
@@ -34,6 +34,7 @@ EXTRAS = {
 }
 IMPORT_NAMES = {
     "imbalanced-learn": "imblearn",
+    "pystemmer": "Stemmer",
     "python-docx": "docx",
     "ruamel.yaml": "ruamel",
     "scikit-learn": "sklearn",

@@ -28,7 +28,7 @@ model:
 setup: {precision: float32}
 tune: {lr: 1e-2, epochs: 2, batch_tokens: 1024, max_length: 512, with_passages: 0.5,
        max_refused: 0.5}
-rag: {chunk_size: 64, chunk_overlap: 8, top_k: 2, context_tokens: 200}
+rag: {chunker: {kind: tokens, chunk_size: 64, chunk_overlap: 8}, top_k: 2, context_tokens: 200}
 evaluate: {max_items: 12, latency_items: 2, resamples: 1000, max_new_tokens: 8, few_shot: 2}
 serve: {route: rag+fine-tuned, max_new_tokens: 8}
 """

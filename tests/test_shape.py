@@ -28,7 +28,6 @@ FRONTS = {
 # Source files that need no test file of their own, and what tests them instead. Keep it short.
 TESTED_ELSEWHERE: dict[str, str] = {
     "__main__.py": "tests/cli/test_main.py",
-    "rag/_table.py": "tests/rag/test_index.py",
     "stages/answers.py": "tests/test_pipeline.py",
     "stages/model.py": "tests/test_pipeline.py",
 }

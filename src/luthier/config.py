@@ -16,10 +16,11 @@ from luthier.evaluate.compare import EvaluateSpec
 from luthier.evaluate.routes import Route
 from luthier.models.load import ModelSpec
 from luthier.monitor.watch import MonitorSpec
+from luthier.rag import spec as retrieval
 from luthier.rag.spec import RagSpec
 from luthier.serve.serve import ServeSpec
 from luthier.setup.plan import SetupSpec
-from luthier.tune import search as searching, supervised, tune as tuning
+from luthier.tune import retrieval as learned, search as searching, supervised, tune as tuning
 from luthier.tune.classifier import ClassifierSpec
 from luthier.tune.search import SearchSpec
 from luthier.tune.tune import TuneSpec
@@ -29,6 +30,7 @@ WHOLE = ("muon", "adafactor", "adamw_8bit")  # optimizers that share no matrix
 BARE = {"model": "name", "classifier": "kind"}
 SHORTHANDS = {
     **BARE,
+    **{f"rag.{key}": field for key, field in retrieval.SHORTHANDS.items()},
     **{f"tune.{key}": field for key, field in tuning.SHORTHANDS.items()},
     **{f"search.{key}": field for key, field in searching.SHORTHANDS.items()},
 }
@@ -113,7 +115,7 @@ def breaches(project: Project) -> Iterator[tuple[Place, str]]:
     served = project.serve.route
     yield from _shared(project)
     if project.tune and project.tune.samples and not _writes(project.tune):
-        yield ("tune", "samples"), f"{project.tune.objective.kind} gives labels, and no answers"
+        yield ("tune", "samples"), f"{project.tune.objective.kind} gives no answers"
     if project.search is not None and project.tune is None:
         yield ("search",), "there is no section 'tune' whose settings could be searched"
     elif project.search is not None and project.tune is not None:
@@ -153,6 +155,7 @@ def _lacking(project: Project, route: str) -> list[str]:
     parts = route.split("+")
     needs = (
         ("rag", "rag", project.rag),
+        ("extractive", "rag", project.rag),
         ("fine-tuned", "tune", project.tune),
         ("classifier", "classifier", project.classifier),
     )
@@ -164,14 +167,19 @@ def _placed(routes: Sequence[str]) -> list[tuple[Place, str]]:
 
 
 def _answers(project: Project, route: str) -> bool:
-    """Whether a route is open: a model for labels answers alone, after it was tuned."""
+    """Whether a route is open: a model for labels answers alone, after it was tuned.
+
+    An encoder or a reranker answers nothing: it is named in another project's ``rag``.
+    """
     tune = project.tune
-    return tune is None or _writes(tune) or route in ("fine-tuned", "classifier")
+    if tune is None or _writes(tune) or route in ("classifier", "extractive"):
+        return True
+    return route == "fine-tuned" and not isinstance(tune.objective, learned.KINDS)
 
 
 def _writes(tune: TuneSpec) -> bool:
     """Whether a tuned model answers in words."""
-    return not isinstance(tune.objective, supervised.KINDS)
+    return not isinstance(tune.objective, supervised.OPENED)
 
 
 def _with_possible_routes(project: Project) -> Project:

@@ -85,16 +85,26 @@ def run(project: Project, base: Path, progress: Progress, *, until: Stop = "repo
     Raises:
         LuthierError: A stage failed; finished stages are kept.
     """
-    work = Work(project, base, progress)
-    last = "plan" if until == "profile" else until  # what fits is for the model to say
-    for name, stage in STAGES:
-        stage(work)
-        if name == last:
-            break
+    # "profile": what fits is for the model to say
+    work = gather(project, base, progress, until="plan" if until == "profile" else until)
     if until == "profile":
         data.readiness(work)
     plan = dataclasses.asdict(work.plan) if work.planned else {}
     return RunResult(dict(work.made), plan, round(time.monotonic() - work.started, 2))
+
+
+def gather(project: Project, base: Path, progress: Progress, *, until: Stop) -> Work:
+    """Make the stages up to one, for commands that go on by themselves; see `run`.
+
+    Returns:
+        What was made, and what else commands ask of a project.
+    """
+    work = Work(project, base, progress)
+    for name, stage in STAGES:
+        stage(work)
+        if name == until:
+            break
+    return work
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

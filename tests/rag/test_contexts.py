@@ -14,8 +14,12 @@ from hypothesis import given, settings, strategies as st
 
 from luthier.core.progress import Quiet
 from luthier.core.records import Document, Example, Message, read_table
+from luthier.models.embed import LocalEncoder
+from luthier.rag.chunkers._measure import Offsets
+from luthier.rag.chunkers.recursive import RecursiveChunks
+from luthier.rag.chunkers.tokens import TokenChunks
 from luthier.rag.contexts import NEIGHBOURS, context_settings, give_contexts, with_passages
-from luthier.rag.passages import Offsets
+from luthier.rag.rank import RankSpec
 from luthier.rag.spec import RagSpec
 
 
@@ -41,7 +45,8 @@ def example(number: int, document_id: str | None = None, **changes: Any) -> Exam
 
 
 DOCUMENTS = [document(n) for n in range(100)]
-SPEC = RagSpec(chunk_size=16, chunk_overlap=2, top_k=4, context_tokens=200)
+CHUNKS = TokenChunks(chunk_size=16, chunk_overlap=2)
+SPEC = RagSpec(chunker=CHUNKS, top_k=4, context_tokens=200)
 EXAMPLES = [example(n) for n in range(100)]
 
 
@@ -52,7 +57,7 @@ def shown(
     share: float = 1.0,
     seed: int = 0,
     count_tokens: Callable[[str], int] = count,
-    **changes: int,
+    **changes: object,
 ) -> list[Example]:
     return with_passages(
         examples,
@@ -137,7 +142,7 @@ def test_the_budget_is_honoured_and_never_at_the_answers_cost(
 
 def test_a_passage_too_long_for_the_budget_is_not_replaced_by_its_neighbours() -> None:
     documents = [document(0, 60), *(document(n, 6) for n in range(1, 9))]
-    (row,) = shown([example(0)], documents, chunk_size=100, context_tokens=40)
+    (row,) = shown([example(0)], documents, chunker=TokenChunks(chunk_size=100), context_tokens=40)
     assert row == example(0)
 
 
@@ -194,7 +199,7 @@ def test_earlier_turns_stay() -> None:
 def test_the_stage_writes_all_examples_and_counts_those_changed(
     tmp_path: Path, tiny_encoder: Path
 ) -> None:
-    spec = SPEC.model_copy(update={"encoder": str(tiny_encoder)})
+    spec = SPEC.model_copy(update={"encoder": LocalEncoder(name=str(tiny_encoder))})
     summary = give_contexts(
         spec, EXAMPLES, DOCUMENTS, tmp_path, Quiet(), share=0.5, count_tokens=count, seed=0
     )
@@ -205,8 +210,8 @@ def test_the_stage_writes_all_examples_and_counts_those_changed(
 
 
 def test_only_settings_that_matter_name_the_contexts() -> None:
-    same = SPEC.model_copy(update={"dense_weight": 0.1, "retriever": "bm25"})
+    same = SPEC.model_copy(update={"ranking": RankSpec(title_weight=0.1), "retriever": "bm25"})
     assert context_settings(same) == context_settings(SPEC)
-    for name, value in {"top_k": 2, "context_tokens": 99, "chunk_size": 40}.items():
+    for name, value in {"top_k": 2, "context_tokens": 99, "chunker": RecursiveChunks()}.items():
         other = SPEC.model_copy(update={name: value})
         assert context_settings(other) != context_settings(SPEC)

@@ -164,13 +164,7 @@ def prepare(
     _write_books(told, ledger, folder, rows_in=rows_in, limit=spec.max_refused)
     texts_alone = spec.questions is None and told.documents
     if not told.sides.total() and not texts_alone:
-        raise DataError(
-            "no example is left to learn from",
-            where="data",
-            mend="Add a source of questions and answers, fill its column of answers or labels, or "
-            "let `questions` make some. To learn texts alone: `data.questions: null` and "
-            "`tune.objective: pretrain`.",
-        )
+        raise _no_example()
     return {
         "examples": told.sides.total(),
         "groups": len(told.groups),
@@ -182,6 +176,16 @@ def prepare(
         "reasons": ledger.reasons(),
         "seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _no_example() -> DataError:
+    return DataError(
+        "no example is left to learn from",
+        where="data",
+        mend="Add a source of questions and answers, fill its column of answers or labels, or let "
+        "`questions` make some. To learn texts alone: `data.questions: null` and "
+        "`tune.objective: pretrain`.",
+    )
 
 
 def _unknown(kept: Mapping[str, Side], gathered: Gathered) -> int:

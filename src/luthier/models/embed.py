@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, assert_never
 
 import numpy as np
-from pydantic import Field
+from pydantic import Discriminator, Tag
 
 from luthier.core.spec import Spec
 from luthier.models._body import Precision, Runtime, Vectors
@@ -43,7 +43,16 @@ class LocalEncoder(Spec):
     the fastest that is there."""
 
 
-EncoderSpec = Annotated[LocalEncoder | EndpointSpec, Field(discriminator="kind")]
+def _kind(told: Any) -> str:
+    """The kind of encoder that settings are about; local where they do not say."""
+    kind = told.get("kind", "local") if isinstance(told, dict) else getattr(told, "kind", "local")
+    return str(kind)
+
+
+EncoderSpec = Annotated[
+    Annotated[LocalEncoder, Tag("local")] | Annotated[EndpointSpec, Tag("openai")],
+    Discriminator(_kind),
+]
 
 
 def open_encoder(spec: LocalEncoder | EndpointSpec, base: Path = Path()) -> Encodes:

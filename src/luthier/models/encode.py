@@ -39,23 +39,23 @@ _MODULES = {"Transformer", "Pooling", "Normalize"}
 
 
 class Encodes(Protocol):
-    """What turns texts into vectors: an `Encoder`, or an endpoint.
-
-    Attributes:
-        dimension: Length of a vector.
-        max_tokens: Longest input in tokens, special tokens included; the rest is not read.
-        special_tokens: How many tokens it adds around each text.
-        digest: Two of one digest may share an index.
-    """
+    """What turns texts into vectors: an `Encoder`, or an endpoint."""
 
     @property
-    def dimension(self) -> int: ...  # noqa: D102
+    def dimension(self) -> int:
+        """Length of a vector."""
+
     @property
-    def max_tokens(self) -> int: ...  # noqa: D102
+    def max_tokens(self) -> int:
+        """Longest input in tokens, special tokens included; the rest is not read."""
+
     @property
-    def special_tokens(self) -> int: ...  # noqa: D102
+    def special_tokens(self) -> int:
+        """How many tokens it adds around each text."""
+
     @property
-    def digest(self) -> str: ...  # noqa: D102
+    def digest(self) -> str:
+        """Two of one digest may share an index."""
 
     def token_offsets(self, text: str) -> list[tuple[int, int]]:
         """Start and end (characters) of each token of a text, without the special tokens."""

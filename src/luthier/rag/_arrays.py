@@ -25,7 +25,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write arrays to a new file."""
-    table, at = {}, 0
+    table: dict[str, list[Any]] = {}
+    at = 0
     for name, values in arrays.items():
         table[name] = [values.dtype.str, list(values.shape), at]
         at = _up(at + values.nbytes)
@@ -36,7 +37,7 @@ def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         for name, values in arrays.items():
             file.write(b"\0" * (first + table[name][2] - file.tell()))
             if values.nbytes:
-                file.write(memoryview(np.ascontiguousarray(values)).cast("B"))
+                file.write(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
 
 
 def read_arrays(path: Path) -> Arrays:

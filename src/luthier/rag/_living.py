@@ -15,6 +15,7 @@ import pyarrow as pa
 from luthier.rag._lists import Rows, union
 from luthier.rag._segment import Segment, meta_name
 from luthier.rag.access import Slice
+from luthier.rag.lexical import word_counts
 from luthier.rag.stores.store import VECTOR
 
 Mask = npt.NDArray[np.uint8]
@@ -92,6 +93,13 @@ class Chosen:
         """Their numbers, growing."""
         assert self.mask is not None
         return np.flatnonzero(self.mask).astype(np.int32)
+
+    def words_of(self, segment: Segment) -> dict[str, int]:
+        """Their words as they are written, with how many of them have each."""
+        rows = segment.rows.select(["title", "text"])
+        if self.mask is not None:
+            rows = rows.take(pa.array(self.rows)).combine_chunks()
+        return word_counts(rows["title"].chunk(0), rows["text"].chunk(0))
 
 
 def chosen(living: Living, part: Slice) -> Chosen:

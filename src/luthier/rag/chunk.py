@@ -81,7 +81,7 @@ def chunk(
     text = document.text
     if not text.strip():
         return []
-    size = min(spec.size_tokens, max_tokens)
+    size = min(spec.chunk_size, max_tokens)
     measure = Measure(text, token_offsets)
     if len(measure.starts) <= size and not isinstance(spec, SentenceChunks):
         content = content_of(document)
@@ -141,10 +141,10 @@ def _spans(
     end = len(measure.text)
     match spec:
         case TokenChunks():
-            overlap = _overlap(spec.overlap_tokens, size)
+            overlap = _overlap(spec.chunk_overlap, size)
             return token_spans(measure, 0, end, size=size, overlap=overlap, at=spec.at)
         case RecursiveChunks():
-            overlap = _overlap(spec.overlap_tokens, size)
+            overlap = _overlap(spec.chunk_overlap, size)
             content = content_of(document)
             return recursive_spans(measure, content, 0, end, size=size, overlap=overlap)
         case SentenceChunks():

@@ -18,19 +18,22 @@ from typing import Any
 from luthier.core.progress import Progress
 from luthier.core.records import EVERYONE, Document, Example, Message, Passage, write_table
 from luthier.rag.augment import augment
-from luthier.rag.passages import Offsets, cut
+from luthier.rag.chunk import CHUNK_VERSION, chunk
+from luthier.rag.chunkers._measure import Offsets
+from luthier.rag.chunkers.semantic import Embed
 from luthier.rag.spec import RagSpec
 
 CONTEXTS_VERSION = 1
+_NO_LIMIT = 1_000_000  # tokens: the chunker has its own
 NEIGHBOURS = 8  # distractors come from so many documents before and behind
 
 
 def context_settings(spec: RagSpec) -> dict[str, Any]:
     """The settings of retrieval that decide what training contexts look like."""
     return {
-        "encoder": spec.encoder,
-        "chunk_size": spec.chunk_size,
-        "chunk_overlap": spec.chunk_overlap,
+        "encoder": spec.encoder.model_dump(mode="json"),
+        "chunker": spec.chunker.model_dump(mode="json"),
+        "chunk_version": CHUNK_VERSION,
         "top_k": spec.top_k,
         "context_tokens": spec.context_tokens,
     }
@@ -59,9 +62,9 @@ def give_contexts(
         count_tokens: How the model counts.
         seed: See ``with_passages``.
     """
-    from luthier.models.encode import load_encoder
+    from luthier.models.embed import open_encoder
 
-    offsets = load_encoder(spec.encoder).token_offsets
+    encoder = open_encoder(spec.encoder)
     with progress.task("giving contexts", 1) as task:
         shown = with_passages(
             examples,
@@ -69,7 +72,8 @@ def give_contexts(
             spec,
             share=share,
             count_tokens=count_tokens,
-            token_offsets=offsets,
+            token_offsets=encoder.token_offsets,
+            embed=encoder.encode,
             seed=seed,
         )
         task.advance()
@@ -86,6 +90,7 @@ def with_passages(
     share: float,
     count_tokens: Callable[[str], int],
     token_offsets: Callable[[str], Offsets],
+    embed: Embed | None = None,
     seed: int,
 ) -> list[Example]:
     """Give a share of the examples a context.
@@ -97,6 +102,7 @@ def with_passages(
         share: Of the examples, 0 to 1; which ones is decided by a hash of their ids.
         count_tokens: How the model counts.
         token_offsets: How passages are measured (the encoder's).
+        embed: Its vectors, for the semantic chunker.
         seed: Of shares, distractors and order.
 
     Returns:
@@ -108,10 +114,7 @@ def with_passages(
 
     @functools.cache
     def cut_at(place: int) -> tuple[Passage, ...]:
-        found = cut(
-            documents[place], token_offsets, size=spec.chunk_size, overlap=spec.chunk_overlap
-        )
-        return tuple(found)
+        return tuple(chunk(documents[place], spec.chunker, token_offsets, _NO_LIMIT, embed))
 
     def may_stand_by(other: int, place: int) -> bool:
         """Whether all who may see the one document may see the other, too."""

@@ -122,12 +122,12 @@ def _chosen(count: int, rows: Rows | None, mask: npt.NDArray[np.uint8] | None) -
 
 def unit(vectors: Vectors) -> Vectors:
     """Vectors as float32 of length 1; those of length 0 stay as they are."""
-    values = np.ascontiguousarray(vectors, np.float32)
+    values: Vectors = np.ascontiguousarray(vectors, np.float32)
     lengths = np.sqrt(np.einsum("...i,...i->...", values, values))
     if np.all((np.abs(lengths - 1.0) < 1e-4) | (lengths == 0)):
         return values
     with np.errstate(invalid="ignore"):
-        scaled: Vectors = values / np.where(lengths > 0, lengths, 1.0)[..., None]
+        scaled: Vectors = (values / np.where(lengths > 0, lengths, 1.0)[..., None]).astype("f4")
     return scaled
 
 

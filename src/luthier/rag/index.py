@@ -1,34 +1,66 @@
 """Index documents and find the passages that answer a question.
 
-An index folder holds a LanceDB database (``lance/``), ``ledger.parquet`` and ``index.json``
-(settings, the encoder's digest, counts, and the size of every file of the database, so that a
-damaged copy is refused when it is opened). It holds no absolute paths: a copy works anywhere.
+An index is a folder. ``index.json`` names its version, its settings and its encoder; ``search/``
+holds what is searched (`luthier.rag.legs`). `build` fills a folder once, for a bundle; a living one
+has its store beside it and follows its sources (`luthier.rag.live`). There are no absolute paths in
+it: a copy works anywhere.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
 from luthier.core.errors import DataError, StoreError
 from luthier.core.ledger import Ledger
 from luthier.core.progress import Progress
-from luthier.core.records import Document, Passage
+from luthier.core.records import Document, Message, Passage
 from luthier.core.store import write_atomic
-from luthier.models.encode import Encoder, Vectors, load_encoder
-from luthier.rag._fuse import fuse, named, ranked
-from luthier.rag._table import Hits, PassageTable, write_passages
-from luthier.rag.passages import cut
+from luthier.models.embed import open_encoder
+from luthier.models.encode import Encodes
+from luthier.models.generate import Generate
+from luthier.rag.access import Slice
+from luthier.rag.legs import Legs
+from luthier.rag.retrieve import Found, Means, open_means, question_of, retrieve
+from luthier.rag.rows import check_ids, embed, made_with, passages_of, shortened
 from luthier.rag.spec import RagSpec, index_settings
+from luthier.rag.stores.store import rows_of
+from luthier.rag.sync import digest_of_document
 
-BUILD_VERSION = 1
+BUILD_VERSION = 2
 INDEX_FILE = "index.json"
-DATABASE = "lance"
-_DEPTH = 200  # candidates that each kind of search hands on to the fusion
+SEARCH, DRAFT = "search", "draft"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Record:
+    """What ``index.json`` says.
+
+    Attributes:
+        version: Of the index; 1 for one that was built once.
+        settings: See `luthier.rag.spec.index_settings`.
+        encoder_digest: Of the encoder that made the vectors; "" without vectors.
+        passages: How many there are.
+        documents: Of how many documents.
+        made_s: When this version was made, in seconds since 1970.
+    """
+
+    version: int
+    settings: dict[str, Any]
+    encoder_digest: str
+    passages: int
+    documents: int
+    made_s: float
+
+    def write(self, folder: Path) -> None:
+        """Write it into a folder in one step; readers see the old one or this."""
+        told = {"format": BUILD_VERSION, **dataclasses.asdict(self)}
+        write_atomic(folder / INDEX_FILE, json.dumps(told, indent=2, sort_keys=True))
 
 
 def build(
@@ -39,7 +71,7 @@ def build(
     Args:
         spec: See `RagSpec`.
         documents: What to index; ids must be unique. Documents without text stand in the ledger.
-        folder: An empty folder, filled with what `open_index` reads.
+        folder: Filled with what `open_index` reads; what an earlier call embedded is used.
         progress: Where progress is shown.
 
     Returns:
@@ -54,116 +86,154 @@ def build(
         StoreError: The index cannot be written.
     """
     started = time.monotonic()
-    _check_ids(documents)
-    encoder = load_encoder(spec.encoder)
+    check_ids(documents)
+    encoder = open_encoder(spec.encoder)
     ledger = Ledger()
-    passages, shortened = _cut_all(spec, documents, encoder, ledger, progress)
+    passages = passages_of(spec, documents, encoder, ledger, progress)
+    there = {p.document_id for p in passages}
+    ledger.check(rows_in=len(documents), rows_out=len(there), limit=1.0, stage="index")
+    if not passages:
+        raise DataError(
+            f"none of {len(documents)} documents has text to index", where=documents[0].origin
+        )
     vectors, embed_s = None, 0.0
-    if spec.retriever != "bm25":
+    made = made_with(spec, encoder)
+    if made.embed:
         before = time.monotonic()
-        vectors = _embed(encoder, passages, progress)
+        vectors = embed(passages, encoder, folder / DRAFT, progress)
         embed_s = time.monotonic() - before
-    write_passages(folder / DATABASE, passages, vectors)
+    digests = {d.id: digest_of_document(d, made) for d in documents if d.id in there}
+    Legs.of([rows_of(passages, digests, vectors)], spec.words).save(folder / SEARCH, 1)
+    shutil.rmtree(folder / DRAFT, ignore_errors=True)
     ledger.write(folder)
-    summary = {
+    record = Record(1, index_settings(spec), made.embed, len(passages), len(there), time.time())
+    record.write(folder)
+    return {
         "documents": len(documents),
         "refused": ledger.refused,
         "passages": len(passages),
-        "shortened": shortened,
+        "shortened": shortened(passages, encoder),
         "seconds": round(time.monotonic() - started, 3),
         "passages_per_s": round(len(passages) / embed_s, 1) if embed_s else 0.0,
         "encoder_digest": encoder.digest,
         "dimension": encoder.dimension,
     }
-    record = {
-        "version": BUILD_VERSION,
-        "spec": spec.model_dump(mode="json"),
-        "settings": index_settings(spec),
-        "encoder_digest": encoder.digest,
-        "passages": len(passages),
-        "files": _sizes(folder / DATABASE),
-    }
-    write_atomic(folder / INDEX_FILE, json.dumps(record, indent=2, sort_keys=True))
-    return summary
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class Index:
     """An index opened for searching; it writes nothing. Made by `open_index`.
 
-    Attributes:
+    Args:
         folder: Where it is.
         spec: How it is searched.
-        count: Passages in it.
-        encoder_digest: Of the encoder that made its vectors.
+        encoder: Makes vectors of questions; None where words alone are searched.
+        model: Works on questions, for the steps of ``query`` that ask one.
+
+    Attributes:
+        folder: See above.
+        spec: See above.
     """
 
-    folder: Path
-    spec: RagSpec
-    count: int
-    encoder_digest: str
-    _table: PassageTable
-    _encoder: Encoder | None
+    def __init__(
+        self, folder: Path, spec: RagSpec, encoder: Encodes | None, model: Generate | None = None
+    ) -> None:
+        self.folder, self.spec = folder, spec
+        self._encoder, self._model = encoder, model
+        self._stamp: tuple[int, int] = (0, 0)
+        self._record, self._means = self._opened()
 
-    def search(self, query: str, k: int | None = None) -> list[Passage]:
+    @property
+    def legs(self) -> Legs:
+        """What is searched."""
+        return self._means.legs
+
+    @property
+    def count(self) -> int:
+        """Passages in it."""
+        return self._means.legs.count
+
+    @property
+    def version(self) -> int:
+        """Of what is searched."""
+        return self._record.version
+
+    @property
+    def encoder_digest(self) -> str:
+        """Of the encoder that made its vectors."""
+        return self._record.encoder_digest
+
+    def refresh(self) -> bool:
+        """Take up a version that was written since; tells whether there was one."""
+        if _stamp(self.folder) == self._stamp:
+            return False
+        before = self._record.version
+        self._record, self._means = self._opened()
+        return self._record.version != before
+
+    def search(self, query: str, k: int | None = None, part: Slice | None = None) -> list[Passage]:
         """The passages that answer a question best, best first.
 
         Args:
             query: The question. An empty one finds nothing.
             k: How many; by default ``spec.top_k``.
+            part: Where one may look; by default what everyone may see.
 
         Returns:
             At most ``k`` passages with their scores, equal scores in the order of their ids.
-            Scores are BM25 (bm25), a cosine (dense), or 0 to 1 + ``title_weight`` (hybrid).
 
         Raises:
-            StoreError: The database fails.
+            StoreError: The index is damaged.
         """
-        return self.search_many([query], k)[0]
+        return self.search_many([query], k, part)[0]
 
-    def search_many(self, queries: Sequence[str], k: int | None = None) -> list[list[Passage]]:
+    def search_many(
+        self, queries: Sequence[str], k: int | None = None, part: Slice | None = None
+    ) -> list[list[Passage]]:
         """`search` for many questions, embedded together."""
+        return [list(one.passages) for one in self.look_up(queries, k, part)]
+
+    def look_up(
+        self,
+        asked: Sequence[str | Sequence[Message]],
+        k: int | None = None,
+        part: Slice | None = None,
+    ) -> list[Found]:
+        """`search` with what was done to each question, and why each passage stands where it does.
+
+        Args:
+            asked: Questions, or conversations whose last user turn is one.
+            k: As for `search`.
+            part: As for `search`.
+        """
+        self.refresh()
         wanted = self.spec.top_k if k is None else k
-        asked = [i for i, query in enumerate(queries) if query.strip()]
-        found: list[list[Passage]] = [[] for _ in queries]
-        if wanted < 1 or not asked:
-            return found
-        texts = [queries[i] for i in asked]
-        depth = max(_DEPTH, wanted)
-        dense = [Hits({}, {})] * len(texts)
+        return retrieve(self._means, asked, wanted, part or Slice())
+
+    def question(self, conversation: Sequence[Message]) -> str:
+        """The question of a conversation as it stands alone, as ``query.fold`` says."""
+        return question_of(self._means, conversation)
+
+    def _opened(self) -> tuple[Record, Means]:
+        stamp = _stamp(self.folder)
+        record = read_record(self.folder)
         if self._encoder is not None:
-            dense = self._table.nearest(self._encoder.encode(texts), depth)
-        best = [
-            ranked(self._scores(text, near, depth), wanted)
-            for text, near in zip(texts, dense, strict=True)
-        ]
-        passages = self._table.take(sorted({one for ranks in best for one, _ in ranks}))
-        for i, ranks in zip(asked, best, strict=True):
-            found[i] = [dataclasses.replace(passages[one], score=s) for one, s in ranks]
-        return found
-
-    def _scores(self, query: str, dense: Hits, depth: int) -> dict[str, float]:
-        match self.spec.retriever:
-            case "bm25":
-                return self._table.match(query, depth).scores
-            case "dense":
-                return dense.scores
-            case "hybrid":
-                words = self._table.match(query, depth)
-                fused = fuse(words.scores, dense.scores, self.spec.dense_weight)
-                names = named(query, {**words.titles, **dense.titles})
-                return {o: s + self.spec.title_weight * names[o] for o, s in fused.items()}
-            case _ as never:
-                assert_never(never)
+            _check_encoder(record, self._encoder, self.spec, self.folder)
+        legs = Legs.open(self.folder / SEARCH, record.version, self.spec.words)
+        if legs.count != record.passages:
+            raise _damaged(self.folder, f"{legs.count} passages instead of {record.passages}")
+        means = open_means(legs, self.spec, self._encoder, self._model)
+        self._stamp = stamp
+        return record, means
 
 
-def open_index(folder: Path, spec: RagSpec) -> Index:
+def open_index(folder: Path, spec: RagSpec, model: Generate | None = None) -> Index:
     """Open an index for searching.
 
     Args:
-        folder: What `build` filled, or a copy of it. Nothing is written into it.
+        folder: What `build` filled, or a copy of it, or a living index. Nothing is written into it.
         spec: How to search. Settings that decide the index (`index_settings`) may not differ
             in kind: without vectors only bm25 works. The encoder must be the one it was made with.
+        model: Works on questions, for the steps of ``query`` that ask one.
 
     Raises:
         StoreError: The folder is not an index, is damaged, lacks vectors, or was made with
@@ -171,113 +241,63 @@ def open_index(folder: Path, spec: RagSpec) -> Index:
         ResourceError: The encoder is not installed.
         ModelError: The encoder cannot be used.
     """
-    record = _read_record(folder)
-    table = PassageTable(folder / DATABASE)
-    if table.count() != record["passages"]:
-        raise _damaged(folder, f"{table.count()} passages instead of {record['passages']}")
     encoder = None
     if spec.retriever != "bm25":
-        if not record["settings"]["vectors"]:
+        if not read_record(folder).encoder_digest:
             raise StoreError(
                 f"this index has no vectors, so it cannot be searched with '{spec.retriever}'",
                 where=str(folder),
                 mend="Use the retriever bm25, or build the index anew.",
             )
-        encoder = load_encoder(spec.encoder)
-        if encoder.digest != record["encoder_digest"]:
-            raise StoreError(
-                f"this index was made with another encoder than '{spec.encoder}' "
-                f"({record['encoder_digest'][:12]}, not {encoder.digest[:12]})",
-                where=str(folder),
-                mend="Name the encoder it was made with, or build the index anew.",
-            )
-    return Index(folder, spec, record["passages"], record["encoder_digest"], table, encoder)
+        encoder = open_encoder(spec.encoder)
+    return Index(folder, spec, encoder, model)
 
 
-def _check_ids(documents: Sequence[Document]) -> None:
-    if not documents:
-        raise DataError("there are no documents to index", mend="Check the sources under data.")
-    seen: dict[str, Document] = {}
-    for one in documents:
-        if (first := seen.setdefault(one.id, one)) is not one:
-            raise DataError(
-                f"two documents have the id '{one.id}' (the other is from {first.origin})",
-                where=one.origin,
-            )
+def read_record(folder: Path) -> Record:
+    """What ``index.json`` says.
 
-
-def _cut_all(
-    spec: RagSpec,
-    documents: Sequence[Document],
-    encoder: Encoder,
-    ledger: Ledger,
-    progress: Progress,
-) -> tuple[list[Passage], int]:
-    """Passages of all documents, and how many the encoder cannot read whole."""
-    readable = encoder.max_tokens - encoder.special_tokens
-    passages: list[Passage] = []
-    shortened = kept = 0
-    with progress.task("cutting passages", len(documents)) as task:
-        for one in documents:
-            title = len(encoder.token_offsets(one.title))
-            room = max(readable - title, readable // 2)  # a long title must not starve its text
-            size = min(spec.chunk_size, room)
-            overlap = min(spec.chunk_overlap, size // 2 - 1)
-            pieces = cut(one, encoder.token_offsets, size=size, overlap=max(0, overlap))
-            if pieces:
-                kept += 1
-            else:
-                ledger.refuse("empty document", one.origin, one.id)
-            if title + size > readable:
-                lengths = (len(encoder.token_offsets(p.text)) for p in pieces)
-                shortened += sum(title + length > readable for length in lengths)
-            passages += pieces
-            task.advance()
-    ledger.check(rows_in=len(documents), rows_out=kept, limit=1.0, stage="index")
-    if not passages:
-        raise DataError(
-            f"none of {len(documents)} documents has text to index", where=documents[0].origin
-        )
-    return passages, shortened
-
-
-def _embed(encoder: Encoder, passages: Sequence[Passage], progress: Progress) -> Vectors:
-    texts = [f"{p.title}\n{p.text}" for p in passages]
-    with progress.task("embedding passages", len(texts)) as task:
-        return encoder.encode(texts, advance=task.advance)
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    return {p.relative_to(folder).as_posix(): p.stat().st_size for p in files}
-
-
-def _read_record(folder: Path) -> dict[str, Any]:
+    Raises:
+        StoreError: The folder is no index, is damaged, or of another format.
+    """
     path = folder / INDEX_FILE
     if not path.is_file():
         raise StoreError(
             "this folder is not an index: it lacks index.json",
             where=str(folder),
-            mend="Run `luthier run`; it builds the index.",
+            mend="`luthier run` builds one for a bundle, `luthier rag index` one that lives.",
         )
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version, files = record["version"], record["files"]
-        _ = record["passages"], record["encoder_digest"], record["settings"]["vectors"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        form = told.pop("format", told.get("version"))
+        if form == BUILD_VERSION:
+            return Record(**told)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"index.json cannot be read ({error})") from error
-    if version != BUILD_VERSION:
+    raise StoreError(
+        f"this index has the format {form}; this Luthier reads {BUILD_VERSION}",
+        where=str(folder),
+        mend="Build it anew.",
+    )
+
+
+def _check_encoder(record: Record, encoder: Encodes, spec: RagSpec, folder: Path) -> None:
+    if encoder.digest != record.encoder_digest:
+        name = getattr(spec.encoder, "name", "") or getattr(spec.encoder, "model", "")
         raise StoreError(
-            f"this index has version {version}; this Luthier reads {BUILD_VERSION}",
+            f"this index was made with another encoder than '{name}' "
+            f"({record.encoder_digest[:12]}, not {encoder.digest[:12]})",
             where=str(folder),
-            mend="Build it anew.",
+            mend="Name the encoder it was made with, or build the index anew.",
         )
-    there = _sizes(folder / DATABASE)
-    for name, size in files.items():
-        if there.get(name) != size:
-            state = "missing" if name not in there else f"{there[name]} bytes, not {size}"
-            raise _damaged(folder, f"{DATABASE}/{name} is {state}")
-    return record
+
+
+def _stamp(folder: Path) -> tuple[int, int]:
+    """What changes when ``index.json`` is replaced."""
+    try:
+        told = (folder / INDEX_FILE).stat()
+    except OSError:
+        return (0, 0)
+    return (told.st_mtime_ns, told.st_ino)
 
 
 def _damaged(folder: Path, how: str) -> StoreError:

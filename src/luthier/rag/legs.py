@@ -11,47 +11,31 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field
 
 from luthier.core.columns import to_records
 from luthier.core.errors import StoreError
 from luthier.core.records import Passage
-from luthier.core.spec import Spec
 from luthier.models.encode import Vectors
 from luthier.rag import _versions
 from luthier.rag._grow import grown, tidied
 from luthier.rag._lists import Rows
 from luthier.rag._living import Chosen, Living, Slices
-from luthier.rag._words import Language, stem, words
+from luthier.rag._words import stem, words
 from luthier.rag.access import ANYONE, Slice
 from luthier.rag.dense import EXACT_ROWS, unit
-from luthier.rag.lexical import Scores, bm25_idf, cosine_idf, word_counts
+from luthier.rag.lexical import LegsSpec as LegsSpec, Scores, Weighting, bm25_idf, cosine_idf
 
-Weighting = Literal["bm25", "tfidf"]
 Query = str | Sequence[str] | Mapping[str, float]
 """A question; or its words; or its words with their weights."""
 _VOCABULARIES = 4  # kept at once
-
-
-class LegsSpec(Spec):
-    """How passages are found by their words."""
-
-    stemmer: Language = "english"
-    """Whose word endings are cut off, so that the forms of a word are one; 'none' leaves them."""
-    weighting: Weighting = "bm25"
-    """How shared words count: BM25, or the cosine of TF-IDF."""
-    k1: float = Field(1.5, ge=0.0, le=10.0)
-    """BM25: how much a word's repetitions count; with 0 they do not."""
-    b: float = Field(0.75, ge=0.0, le=1.0)
-    """BM25: how much the length of a passage counts against it."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -244,6 +228,13 @@ class Legs:
             found.append((index, *coded.nearest(asked, rows, mask, depth, exact=exact)))
         return self._merged(found, depth)
 
+    def terms(self, query: Query) -> dict[bytes, tuple[float, int]]:
+        """The stems of a query: how often each stands in it, and how many passages have it."""
+        asked = self._asked(query)
+        found = [one.find(list(asked))[1] for one in self._living]
+        counts = [sum(one) for one in zip(*found, strict=True)] if found else [0] * len(asked)
+        return dict(zip(asked, zip(asked.values(), counts, strict=True), strict=True))
+
     def size(self, part: Slice) -> int:
         """How many passages a slice holds."""
         return sum(held.count for held in self._slices.of(part))
@@ -267,6 +258,10 @@ class Legs:
     def ids(self, rows: Sequence[int] | Rows) -> list[str]:
         """Ids of passages by row."""
         return self._column("id", rows)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """All rows, whoever may see them: to take stock of an index, never to answer from."""
+        return (one.table() for one in self._living)
 
     def titles(self, rows: Sequence[int] | Rows) -> list[str]:
         """Titles of passages by row."""
@@ -304,13 +299,9 @@ class Legs:
         key = part.key
         if key in self._words:
             return self._words[key]
-        made: dict[str, int] = {}
+        made: Counter[str] = Counter()
         for index, held in self._held(part):
-            rows = self._living[index].segment.rows.select(["title", "text"])
-            if held.mask is not None:
-                rows = rows.take(pa.array(held.rows)).combine_chunks()
-            for word, n in word_counts(rows["title"].chunk(0), rows["text"].chunk(0)).items():
-                made[word] = made.get(word, 0) + n
+            made.update(held.words_of(self._living[index].segment))
         self._words[key] = made
         if len(self._words) > _VOCABULARIES:
             self._words.popitem(last=False)

@@ -18,21 +18,37 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic import Field
 
+from luthier.core.spec import Spec
 from luthier.rag._lists import Names, Rows, names_of, starts_of
 from luthier.rag._native import library, pointer, top
 from luthier.rag._words import Language, WordReader, stemmed
 
 Scores = npt.NDArray[np.float32]
+Weighting = Literal["bm25", "tfidf"]
 _FREQUENT = 8  # a word of one row in so many is frequent
 _NUMBERS = ("df", "starts", "at", "counts", "places", "frequent", "lengths")
 _MOST_COUNTED = 255  # a word counts so often in a row at most
 _WORTH = np.concatenate([[0.0], 1.0 + np.log(np.arange(1, 256))]).astype(np.float32)
+
+
+class LegsSpec(Spec):
+    """How passages are found by their words."""
+
+    stemmer: Language = "english"
+    """Whose word endings are cut off, so that the forms of a word are one; 'none' leaves them."""
+    weighting: Weighting = "bm25"
+    """How shared words count: BM25, or the cosine of TF-IDF."""
+    k1: float = Field(1.5, ge=0.0, le=10.0)
+    """BM25: how much a word's repetitions count; with 0 they do not."""
+    b: float = Field(0.75, ge=0.0, le=1.0)
+    """BM25: how much the length of a passage counts against it."""
 
 
 class _View(ctypes.Structure):
@@ -74,7 +90,7 @@ class Postings:
     _here: int = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        arrays = (
+        arrays: tuple[Any, ...] = (
             self.starts, self.at, self.counts, self.places, self.frequent, self.lengths,
             self.terms.data, self.terms.starts, self.df,
         )  # fmt: skip
@@ -142,8 +158,8 @@ class Postings:
             return places, [int(counts[place]) if place >= 0 else 0 for place in places]
         count = len(names)
         starts = (ctypes.c_int64 * (count + 1))(0, *itertools.accumulate(map(len, names)))
-        numbers = (ctypes.c_int32 * count)()
-        found = (ctypes.c_int32 * count)()
+        numbers: Any = (ctypes.c_int32 * count)()
+        found: Any = (ctypes.c_int32 * count)()
         kernels.find_terms(self._here, pointer(df), b"".join(names), starts, count, numbers, found)
         return numbers, found
 
@@ -172,7 +188,8 @@ class Postings:
         if kernels is None:
             return self._best(terms, weights, (flat, slope), own, mask, most)
         numbers = terms if isinstance(terms, ctypes.Array) else (ctypes.c_int32 * count)(*terms)
-        scores, rows = (ctypes.c_float * most)(), (ctypes.c_int32 * most)()
+        scores: Any = (ctypes.c_float * most)()
+        rows: Any = (ctypes.c_int32 * most)()
         found = kernels.best_rows(
             self._here, numbers, (ctypes.c_float * count)(*weights),
             count, flat, slope, pointer(own), pointer(_WORTH), pointer(mask), most, scores, rows,
@@ -190,15 +207,16 @@ class Postings:
         mask: npt.NDArray[np.uint8] | None,
         most: int,
     ) -> tuple[Rows, Scores]:
-        sums = np.zeros(len(self.lengths), np.float32)
+        sums: Scores = np.zeros(len(self.lengths), np.float32)
         flat, slope = np.float32(norm[0]), np.float32(norm[1])
         for term, weight in zip(terms, weights, strict=True):
             if term < 0:
                 continue
             rows, counts = self.rows_of(term)
-            share = counts.astype(np.float32) if own is None else _WORTH[counts]
+            share: Scores = counts.astype(np.float32) if own is None else _WORTH[counts]
             if own is None:
-                share = share / (share + (flat + slope * self.lengths[rows].astype(np.float32)))
+                length = self.lengths[rows].astype(np.float32)
+                share = np.divide(share, share + (flat + slope * length), dtype=np.float32)
             sums[rows] += np.float32(weight) * share
         if own is not None:
             sums = np.divide(sums, own, out=np.zeros_like(sums), where=own > 0)

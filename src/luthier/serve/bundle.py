@@ -28,7 +28,7 @@ from luthier.core.errors import ServeError, StoreError
 from luthier.core.records import Example, read_table, write_table
 from luthier.core.spec import digest_file, digest_of
 from luthier.core.store import MANIFEST, Store, write_atomic
-from luthier.evaluate.routes import Route
+from luthier.evaluate.routes import RETRIEVE, Route
 from luthier.models.generate import Sampling
 from luthier.models.quantise import Quantisation
 from luthier.rag.spec import RagSpec
@@ -255,7 +255,7 @@ def read_digest(path: Path) -> str:
 def _check_parts(
     route: Route, index_folder: Path | None, encoder_folder: Path | None, info: BundleInfo
 ) -> None:
-    retrieves = route in ("rag", "rag+fine-tuned")
+    retrieves = route in RETRIEVE
     if retrieves != (index_folder is not None) or retrieves != (info.rag is not None):
         raise ServeError(
             f"a bundle for route '{route}' needs {'an' if retrieves else 'no'} index",

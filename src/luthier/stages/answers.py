@@ -15,19 +15,39 @@ if TYPE_CHECKING:
 
 def index(work: Work) -> None:
     """Index the documents, if any route retrieves."""
-    spec = work.project.rag
+    from luthier.evaluate.routes import RETRIEVE
+
+    told, spec = work.project.rag, work.rag
     measured = work.project.evaluate.routes if work.project.evaluate else ()
-    if spec is None or not any("rag" in r for r in (*measured, work.project.serve.route)):
+    if told is None or spec is None:
         return
+    if not any(route in RETRIEVE for route in (*measured, work.project.serve.route)):
+        return
+    from luthier.models.embed import open_encoder
+    from luthier.rag.calibration import calibrate_index, searched_with
     from luthier.rag.index import BUILD_VERSION, build
     from luthier.rag.spec import index_settings
 
-    work.make(
-        "index",
-        BUILD_VERSION,
-        {"texts": work.texts, "settings": index_settings(spec)},
-        lambda folder: build(spec, work.documents(), folder, work.progress),
-    )
+    inputs: dict[str, Any] = {"texts": work.texts, "settings": index_settings(told)}
+    if getattr(spec.encoder, "name", "minilm") != "minilm":
+        inputs["encoder"] = open_encoder(spec.encoder).digest
+    if calibrated := spec.abstain.policy != "off":
+        inputs["rows"] = work.made["prepare"]
+        inputs["abstain"] = [spec.abstain.target, searched_with(told), work.project.seed]
+
+    def fill(folder: Path) -> dict[str, Any]:
+        made = build(spec, work.documents(), folder, work.progress)
+        if calibrated:
+            questions = work.examples("validation")
+            found = calibrate_index(folder, spec, questions, work.project.seed)
+            made["abstention"] = {
+                "answered": found.answered,
+                "false_answers": found.false_answers,
+                "questions": found.answerable,
+            }
+        return made
+
+    work.make("index", BUILD_VERSION, inputs, fill, resumable=True)
 
 
 def compare(work: Work) -> None:
@@ -36,6 +56,7 @@ def compare(work: Work) -> None:
     if spec is None:
         return
     from luthier.evaluate.compare import COMPARE_VERSION, compare
+    from luthier.rag.spec import named_files
 
     def fill(folder: Path) -> dict[str, Any]:
         items = work.items()
@@ -47,6 +68,7 @@ def compare(work: Work) -> None:
         "model": work.made["model"],
         "evaluate": spec,
         "rag": work.project.rag,
+        "rag_files": work.rag and named_files(work.rag),
         "seed": work.project.seed,
         **work.held(),
         **{name: work.made[name] for name in ("classify", "tune", "index") if name in work.made},
@@ -57,13 +79,18 @@ def compare(work: Work) -> None:
 def bundle(work: Work) -> None:
     """Put together what is served."""
     from luthier.evaluate.labels import gives_labels
+    from luthier.evaluate.routes import RETRIEVE
     from luthier.models.generate import Sampling
     from luthier.models.load import load_tokenizer
     from luthier.models.render import Renderer
+    from luthier.rag.spec import named_files
     from luthier.serve.bundle import BUNDLE_VERSION, LATEST, BundleInfo, write_bundle
+    from luthier.tune.retrieval import KINDS
 
     project, route = work.project, best_route(work)
-    rag = project.rag if "rag" in route else None
+    if project.tune and isinstance(project.tune.objective, KINDS) and "fine-tuned" in route:
+        return  # an encoder or a reranker answers nothing
+    rag = work.rag if route in RETRIEVE else None
     labels = route == "classifier"
     answering = "classify" if labels else "tune" if "fine-tuned" in route else "model"
     parts = {"model": work.made[answering], "data": work.made["prepare"]}
@@ -100,7 +127,8 @@ def bundle(work: Work) -> None:
         **parts,
         "name": project.name,
         "route": route,
-        "rag": rag,
+        "rag": project.rag if rag else None,
+        "rag_files": rag and named_files(rag),
         "sampling": sampling,
         **work.held(),
         "few_shot": project.evaluate.few_shot if project.evaluate else 0,

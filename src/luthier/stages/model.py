@@ -37,7 +37,7 @@ def model(work: Work) -> None:
     else:
         folder = work.model_folder = work.find_model(spec)
         tuning = work.project.tune
-        chats = tuning is None or not isinstance(tuning.objective, supervised.KINDS)
+        chats = tuning is None or not isinstance(tuning.objective, supervised.OPENED)
         look = load.fit_for_chat if chats else facts
         inputs = {"digest": folder_digest(folder), **({} if chats else {"chats": False})}
         if work.dry and chats and not has_template(folder):
@@ -105,7 +105,7 @@ def _scratch(work: Work) -> None:
 
 def contexts(work: Work) -> None:
     """Show a share of the training rows with passages, if tuning wants that."""
-    tuning, rag, seed = work.project.tune, work.project.rag, work.project.seed
+    tuning, rag, seed = work.project.tune, work.rag, work.project.seed
     if tuning is None or rag is None or tuning.with_passages == 0:
         return
     from luthier.models.load import load_tokenizer
@@ -146,7 +146,7 @@ def tune(work: Work) -> None:
     from luthier.tune.worker import tune_in_processes
 
     rows = work.made.get("contexts") or work.rows
-    plain = spec.objective.kind == "pretrain"
+    plain = spec.objective.kind in ("pretrain", "encoder", "reranker")  # these read documents
 
     def fill(folder: Path) -> dict[str, Any]:
         if work.plan.processes > 1:

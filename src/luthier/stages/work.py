@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from luthier.models.encode import Encoder, Vectors
     from luthier.models.generate import Generate
     from luthier.models.load import Model, ModelSpec
+    from luthier.rag.spec import RagSpec
     from luthier.setup.plan import Plan, Precision
 
 TEXT_STAGES = ("annotate", "clean", "collect")
@@ -272,11 +273,19 @@ class Work:
         index = self.made.get("index")
         return answerer(
             route,
-            self._answering(route),
+            None if route == "extractive" else self._answering(route),
             shots=self.shots() if route == "few-shot" else (),
             index_folder=index.path if index else None,
-            rag=self.project.rag,
+            rag=self.rag,
         )
+
+    @property
+    def rag(self) -> RagSpec | None:
+        """Settings of retrieval, names of files starting from the project's folder."""
+        from luthier.rag.spec import anchored
+
+        spec = self.project.rag
+        return None if spec is None else anchored(spec, self.base)
 
     def _answering(self, route: Route) -> Generate:
         """The model, or the classifier, of a route."""

@@ -104,6 +104,23 @@ def language_rows(
     return NextToken(found, length, pad_id, made, objective.label_smoothing)
 
 
+def language_sides(
+    train: Sequence[Example],
+    validation: Sequence[Example],
+    documents: Sequence[Document],
+    model: Model,
+    spec: TuneSpec,
+    ledger: Ledger,
+) -> tuple[NextToken, NextToken]:
+    """Token rows to learn from and to measure on; the arguments are those of ``tune.rows_of``."""
+    if isinstance(spec.objective, Pretrain) and not validation:
+        documents, watched = divide(documents, spec.objective.held_out, spec.seed)
+        learned = language_rows(train, documents, model, spec, ledger)
+        return learned, text_rows(watched, model, spec)
+    learned = language_rows(train, documents, model, spec, ledger)
+    return learned, language_rows(validation, (), model, spec, ledger)
+
+
 def text_rows(documents: Sequence[Document], model: Model, spec: TuneSpec) -> NextToken:
     """Token rows of documents to measure on: all of them, and nothing else.
 

@@ -26,9 +26,7 @@ from luthier.tune.objectives import (
     ObjectiveSpec,
     Pretrain,
     Truncation,
-    divide,
-    language_rows,
-    text_rows,
+    language_sides,
 )
 from luthier.tune.regression import Regression
 from luthier.tune.token_classification import TokenClassification
@@ -359,13 +357,7 @@ def rows_of(
         case Instruction() | Pretrain():
             learned: Objective
             held_out: Objective
-            if isinstance(spec.objective, Pretrain) and not validation:
-                documents, watched = divide(documents, spec.objective.held_out, spec.seed)
-                learned = language_rows(train, documents, model, spec, ledger)
-                held_out = text_rows(watched, model, spec)
-            else:
-                learned = language_rows(train, documents, model, spec, ledger)
-                held_out = language_rows(validation, (), model, spec, ledger)
+            learned, held_out = language_sides(train, validation, documents, model, spec, ledger)
         case Classification() | MultiLabel() | TokenClassification() | Regression():
             learned, held_out = (
                 supervised.build(spec.objective, side, model, spec, losses, ledger)
@@ -391,9 +383,13 @@ def rows_of(
         truncation=spec.truncation,
     )
     if not len(learned):
-        refused = ", ".join(f"{count} x {reason}" for reason, count in ledger.reasons().items())
-        raise TuneError(
-            "there is nothing to learn: " + (f"refused were {refused}" if refused else "no rows"),
-            mend="Change what refuses them." if refused else "Check data.sources and data.split.",
-        )
+        raise _nothing_to_learn(ledger)
     return learned, held_out if len(held_out) else None
+
+
+def _nothing_to_learn(ledger: Ledger) -> TuneError:
+    refused = ", ".join(f"{count} x {reason}" for reason, count in ledger.reasons().items())
+    return TuneError(
+        "there is nothing to learn: " + (f"refused were {refused}" if refused else "no rows"),
+        mend="Change what refuses them." if refused else "Check data.sources and data.split.",
+    )

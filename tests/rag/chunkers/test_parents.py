@@ -36,4 +36,4 @@ def test_a_parents_own_context_is_shown_with_it() -> None:
 
 def test_parents_are_larger() -> None:
     with pytest.raises(ValidationError, match="more than"):
-        ParentChunks(size_tokens=64, parent_tokens=64)
+        ParentChunks(chunk_size=64, parent_tokens=64)

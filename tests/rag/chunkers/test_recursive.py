@@ -117,4 +117,4 @@ def test_a_slice_can_be_cut_alone() -> None:
 
 
 def test_settings_have_todays_sizes() -> None:
-    assert (RecursiveChunks().size_tokens, RecursiveChunks().overlap_tokens) == (160, 32)
+    assert (RecursiveChunks().chunk_size, RecursiveChunks().chunk_overlap) == (160, 32)

@@ -67,4 +67,4 @@ def test_many_sentences_are_embedded_part_by_part(monkeypatch: pytest.MonkeyPatc
 
 def test_settings() -> None:
     spec = SemanticChunks()
-    assert (spec.size_tokens, spec.percentile, spec.buffer) == (160, 95.0, 1)
+    assert (spec.chunk_size, spec.percentile, spec.buffer) == (160, 95.0, 1)

@@ -53,6 +53,6 @@ def test_several_tokens_in_one_character_come_to_an_end() -> None:
 
 
 def test_overlap_must_be_small() -> None:
-    assert TokenChunks() == TokenChunks(size_tokens=160, overlap_tokens=32, at="border")
+    assert TokenChunks() == TokenChunks(chunk_size=160, chunk_overlap=32, at="border")
     with pytest.raises(ValidationError, match="less than half"):
-        TokenChunks(size_tokens=32, overlap_tokens=16)
+        TokenChunks(chunk_size=32, chunk_overlap=16)

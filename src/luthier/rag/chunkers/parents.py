@@ -19,17 +19,16 @@ class ParentChunks(Spec):
     """Children that are searched, each with its parent as what the prompt shows."""
 
     kind: Literal["parents"] = "parents"
-    size_tokens: int = Field(64, ge=16, le=2048)
+    chunk_size: int = Field(64, ge=16, le=2048)
     """Most tokens of a child; less where the encoder reads less."""
     parent_tokens: int = Field(320, ge=32, le=8192)
     """Most tokens of a parent."""
 
     @model_validator(mode="after")
     def _parents_are_larger(self) -> Self:
-        if self.parent_tokens <= self.size_tokens:
+        if self.parent_tokens <= self.chunk_size:
             raise ValueError(
-                f"parent_tokens {self.parent_tokens} must be more than size_tokens "
-                f"{self.size_tokens}"
+                f"parent_tokens {self.parent_tokens} must be more than chunk_size {self.chunk_size}"
             )
         return self
 

@@ -27,7 +27,7 @@ class SemanticChunks(Spec):
     """Borders where neighbouring sentences' vectors differ most (after Kamradt 2023)."""
 
     kind: Literal["semantic"] = "semantic"
-    size_tokens: int = Field(SIZE, ge=16, le=2048)
+    chunk_size: int = Field(SIZE, ge=16, le=2048)
     """Most tokens of a passage, as the encoder counts them; less where the encoder reads less."""
     percentile: float = Field(95.0, ge=0.0, le=100.0)
     """A border stands between sentences whose distance is above this percentile of all distances

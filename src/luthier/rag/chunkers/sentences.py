@@ -19,10 +19,10 @@ class SentenceChunks(Spec):
 
     kind: Literal["sentences"] = "sentences"
     sentences: int = Field(2, ge=1, le=100)
-    """Sentences of a passage; fewer where they pass size_tokens."""
+    """Sentences of a passage; fewer where they pass chunk_size."""
     around: int = Field(2, ge=0, le=100)
     """Sentences shown before and behind a passage in the prompt."""
-    size_tokens: int = Field(SIZE, ge=16, le=2048)
+    chunk_size: int = Field(SIZE, ge=16, le=2048)
     """Most tokens of a passage; a longer sentence is cut."""
 
 

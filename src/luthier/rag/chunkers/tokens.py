@@ -25,17 +25,17 @@ _BORDERS = (
 class Overlapping(Spec):
     """Settings of chunkers whose passages may repeat the end of the one before."""
 
-    size_tokens: int = Field(SIZE, ge=16, le=2048)
+    chunk_size: int = Field(SIZE, ge=16, le=2048)
     """Most tokens of a passage, as the encoder counts them; less where the encoder reads less."""
-    overlap_tokens: int = Field(OVERLAP, ge=0)
-    """Tokens that a passage may repeat of the one before it; less than half of size_tokens."""
+    chunk_overlap: int = Field(OVERLAP, ge=0)
+    """Tokens that a passage may repeat of the one before it; less than half of chunk_size."""
 
     @model_validator(mode="after")
     def _overlap_is_small(self) -> Self:
-        if self.overlap_tokens * 2 >= self.size_tokens:
+        if self.chunk_overlap * 2 >= self.chunk_size:
             raise ValueError(
-                f"overlap_tokens {self.overlap_tokens} must be less than half of size_tokens "
-                f"{self.size_tokens}"
+                f"chunk_overlap {self.chunk_overlap} must be less than half of chunk_size "
+                f"{self.chunk_size}"
             )
         return self
 

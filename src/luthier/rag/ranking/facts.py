@@ -77,6 +77,7 @@ def words_leg(
     part: Slice,
     *,
     weight: float = 1.0,
+    name: str = "",
     k1: float | None = None,
     b: float | None = None,
 ) -> Leg:
@@ -88,31 +89,34 @@ def words_leg(
         depth: How many passages at most.
         part: Where one may look.
         weight: See `Leg`.
+        name: See `Leg`.
         k1: By default the settings'; so is ``b``.
         b: See `LegsSpec`.
     """
     hits = legs.lexical(query, depth, part, k1=k1, b=b)
     bound = 1.0  # of a cosine
     if legs.spec.weighting == "bm25":
-        terms = legs._asked(query)
-        weights = zip(terms.values(), asked_of(legs, query).idf, strict=True)
-        bound = sum(own * idf for own, idf in weights)
-    return Leg("words", hits.rows, hits.scores, bound, weight)
+        bound = sum(own * bm25_idf(df, legs.count) for own, df in legs.terms(query).values())
+    return Leg("words", hits.rows, hits.scores, bound, weight, name)
 
 
 def meaning_leg(
-    legs: Legs, vector: npt.NDArray[np.float32], depth: int, part: Slice, *, weight: float = 1.0
+    legs: Legs,
+    vector: npt.NDArray[np.float32],
+    depth: int,
+    part: Slice,
+    *,
+    weight: float = 1.0,
+    name: str = "",
 ) -> Leg:
     """The search by meaning as a leg; the arguments are those of `words_leg`."""
     hits = legs.dense(vector, depth, part)
-    return Leg("meaning", hits.rows, hits.scores, 1.0, weight)
+    return Leg("meaning", hits.rows, hits.scores, 1.0, weight, name)
 
 
 def asked_of(legs: Legs, query: Query) -> Asked:
     """What the search by words knows of a question: its terms in the whole index."""
-    names = list(legs._asked(query))
-    if not names or not legs.count:
+    df = tuple(df for _, df in legs.terms(query).values())
+    if not df or not legs.count:
         return Asked()
-    found = [one.find(names)[1] for one in legs._living]
-    df = tuple(int(sum(counts)) for counts in zip(*found, strict=True))
     return Asked(tuple(float(bm25_idf(n, legs.count)) for n in df), df, legs.count)

@@ -1,0 +1,45 @@
+"""``luthier rag erase``: documents that must go for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from luthier.cli._rag import as_text, bare, rag_options
+
+
+@click.command("erase")
+@click.argument("documents", nargs=-1, required=True, metavar="DOCUMENT...")
+@rag_options
+def command(
+    documents: tuple[str, ...],
+    project: Path | None,
+    sets: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Remove documents, by id, from every version of the living index and from the disk.
+
+    A source that still has them brings them back at the next `luthier rag sync`. Bundles hold
+    indexes of their own: make them anew, and delete the old ones with `luthier gc`.
+    """
+    from luthier.core.errors import DataError
+    from luthier.rag import live
+    from luthier.stages import living
+
+    del quiet  # nothing here takes long
+    work = bare(project, sets)
+    store = living.store_of(work)
+    held = {one for version in store.versions() for one in store.digests(version.number)}
+    if unknown := [one for one in documents if one not in held]:
+        raise DataError(
+            f"no version of the index has a document '{unknown[0]}'",
+            where=str(living.folder_of(work)),
+            mend="`luthier rag query --json` tells ids of documents.",
+        )
+    gone = live.erase(living.settings(work), living.folder_of(work), documents)
+    told = {"documents": list(documents), "passages": gone, "version": store.version()}
+    count = len(documents)
+    line = f"{count} document{'s' if count > 1 else ''} erased: {gone:,} passages in all versions"
+    click.echo(as_text(told) if as_json else line)

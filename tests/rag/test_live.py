@@ -1,0 +1,106 @@
+"""A living index: synced, asked meanwhile, rolled back, erased, and made good after a kill."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from luthier.core.errors import DataError
+from luthier.core.progress import Quiet
+from luthier.core.records import Document
+from luthier.models.embed import LocalEncoder
+from luthier.rag import live
+from luthier.rag.access import Slice, viewer
+from luthier.rag.index import INDEX_FILE, SEARCH, open_index
+from luthier.rag.spec import RagSpec
+from luthier.rag.stores.open import StoreSpec, open_store
+from luthier.rag.stores.store import Change
+
+
+@pytest.fixture(params=["lance", "sqlite"])
+def spec(request: pytest.FixtureRequest, tiny_encoder: Path) -> RagSpec:
+    encoder = LocalEncoder(name=str(tiny_encoder))
+    return RagSpec(encoder=encoder, store=StoreSpec(backend=request.param), top_k=20)
+
+
+def documents(count: int = 6) -> list[Document]:
+    return [
+        Document(f"d{n}", f"title {n}", f"wrap the text{' fill' * n}", f"f:{n}", "text", f"d{n}")
+        for n in range(count)
+    ]
+
+
+def ids(index: object, part: Slice | None = None) -> set[str]:
+    return {p.document_id for p in index.search("wrap the text", part=part)}  # type: ignore[attr-defined]
+
+
+def test_an_open_index_follows_what_is_synced(spec: RagSpec, tmp_path: Path) -> None:
+    rows = documents()
+    assert live.sync(spec, rows, tmp_path, Quiet()).new == 6
+    index = open_index(tmp_path, spec)
+    assert ids(index) == {d.id for d in rows}
+    rows[1] = dataclasses.replace(rows[1], text="quite another text", access=("ann",))
+    done = live.sync(spec, rows[:5], tmp_path, Quiet())
+    assert (done.changed, done.gone, done.same) == (1, 1, 4)
+    assert ids(index) == {"d0", "d2", "d3", "d4"}
+    assert index.version == 2
+    assert "d1" in ids(index, Slice(viewer(["ann"])))
+    assert live.look(spec, rows[:5], tmp_path).differ == 0
+    assert live.health(spec, rows[:5], tmp_path).well
+
+
+def test_nothing_to_do_makes_no_version(spec: RagSpec, tmp_path: Path) -> None:
+    live.sync(spec, documents(), tmp_path, Quiet())
+    assert live.sync(spec, documents(), tmp_path, Quiet()).version == 1
+    assert open_index(tmp_path, spec).version == 1
+
+
+def test_an_old_version_comes_back_as_a_new_one(spec: RagSpec, tmp_path: Path) -> None:
+    rows = documents()
+    live.sync(spec, rows, tmp_path, Quiet())
+    live.sync(spec, rows[:4], tmp_path, Quiet())
+    index = open_index(tmp_path, spec)
+    assert len(ids(index)) == 4
+    assert live.rollback(spec, tmp_path, 1) == 3
+    assert len(ids(index)) == 6
+
+
+def test_what_is_erased_is_found_nowhere(spec: RagSpec, tmp_path: Path) -> None:
+    rows = documents()
+    rows[2] = dataclasses.replace(rows[2], text="wrap zyzzyva", title="zyzzyva")
+    live.sync(spec, rows, tmp_path, Quiet())
+    live.sync(spec, rows[1:], tmp_path, Quiet())
+    index = open_index(tmp_path, spec)
+    assert live.erase(spec, tmp_path, ["d2"]) > 0
+    assert "d2" not in ids(index)
+    held = [p for p in tmp_path.rglob("*") if p.is_file() and b"zyzzyva" in p.read_bytes()]
+    assert held == []
+
+
+def test_search_files_that_are_lost_or_late_are_made_good(spec: RagSpec, tmp_path: Path) -> None:
+    rows = documents()
+    live.sync(spec, rows, tmp_path, Quiet())
+    store = open_store(spec.store, tmp_path / live.STORE)
+    store.apply(Change(None, ("d0",)))  # as if killed before the search files followed
+    assert "d0" in ids(open_index(tmp_path, spec))
+    live.sync(spec, rows[1:], tmp_path, Quiet())
+    index = open_index(tmp_path, spec)
+    assert (index.version, ids(index)) == (2, {d.id for d in rows[1:]})
+    for path in (tmp_path / SEARCH).glob("version-*.json"):
+        path.unlink()
+    live.sync(spec, rows[1:], tmp_path, Quiet())
+    assert ids(open_index(tmp_path, spec)) == {d.id for d in rows[1:]}
+    (tmp_path / INDEX_FILE).unlink()
+    live.sync(spec, rows[1:], tmp_path, Quiet())
+    assert open_index(tmp_path, spec).count == 5
+
+
+def test_sources_that_vanish_do_not_empty_an_index(spec: RagSpec, tmp_path: Path) -> None:
+    live.sync(spec, documents(), tmp_path, Quiet())
+    with pytest.raises(DataError, match="have vanished"):
+        live.sync(spec, documents(1), tmp_path, Quiet())
+    assert len(ids(open_index(tmp_path, spec))) == 6
+    live.sync(spec, documents(1), tmp_path, Quiet(), most_gone=1.0)
+    assert len(ids(open_index(tmp_path, spec))) == 1
