@@ -36,6 +36,7 @@ from luthier.rag._sentences import sentences
 from luthier.rag._spans import Similarity, find, weights
 from luthier.rag._stretches import NAMES, candidates
 from luthier.rag.abstain import calibrate, cases
+from luthier.rag.chunkers.tokens import TokenChunks
 from luthier.rag.extract import ExtractSpec, extract, similarity
 from luthier.rag.index import build, open_index
 from luthier.rag.spec import RagSpec
@@ -72,7 +73,7 @@ def main() -> int:
 
 def retrieved(questions: list[Question]) -> list[list[Passage]]:
     """What hybrid retrieval finds for each question among all paragraphs, best first."""
-    spec = RagSpec(retriever="hybrid", chunk_size=256)
+    spec = RagSpec(chunker=TokenChunks(chunk_size=256))
     with tempfile.TemporaryDirectory() as folder:
         build(spec, documents(questions), Path(folder), Terminal())
         index = open_index(Path(folder), spec)

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from luthier.core.progress import Terminal
 from luthier.core.records import Document
+from luthier.rag.chunkers.tokens import TokenChunks
 from luthier.rag.index import Index, build, open_index
 from luthier.rag.spec import RagSpec
 
@@ -43,7 +44,7 @@ def main() -> int:
     default = Path(os.environ["LUTHIER_DATA"]) / "scifact" if "LUTHIER_DATA" in os.environ else None
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=default, help="default: $LUTHIER_DATA/scifact")
-    parser.add_argument("--chunk-size", type=int, default=RagSpec().chunk_size)
+    parser.add_argument("--chunk-size", type=int, default=TokenChunks().chunk_size)
     options = parser.parse_args()
     if options.data is None or not (options.data / "corpus.jsonl").is_file():
         print(
@@ -58,7 +59,7 @@ def main() -> int:
     ]
     questions = {row["_id"]: row["text"] for row in _rows(options.data / "queries.jsonl")}
     relevant = read_judgements(options.data / "qrels" / "test.tsv")
-    spec = RagSpec(chunk_size=options.chunk_size)
+    spec = RagSpec(chunker=TokenChunks(chunk_size=options.chunk_size))
     print(f"{'':{WIDTH}}  nDCG@10    R@100  query ms")
     for name, (ndcg, recall, ms) in PUBLISHED.items():
         print(f"{name:{WIDTH}}  {ndcg:7.4f}  {recall:7.4f}  {'' if math.isnan(ms) else ms:>8}")

@@ -15,7 +15,9 @@ from typing import Any
 import openai
 import pytest
 from serving_fakes import OTHER, PASSAGE, Echo, service, serving, wait_for
+from starlette.requests import Request
 
+from luthier.serve import http
 from luthier.serve.http import MOST_BYTES
 from luthier.serve.service import Service
 
@@ -247,3 +249,19 @@ def request(place: str, text: str, *, stream: bool) -> socket.socket:
     line = socket.create_connection((host, int(port)))
     line.sendall(head.encode() + body)
     return line
+
+
+@pytest.mark.parametrize(
+    ("header", "sent", "names"),
+    [
+        ("X-Groups", {"X-Groups": "ann, sales,,"}, {"ann", "sales", "everyone"}),
+        ("X-Groups", {}, {"everyone"}),
+        ("", {"X-Groups": "ann"}, {"everyone"}),
+    ],
+)
+def test_who_asks_is_what_the_gateway_says(
+    header: str, sent: dict[str, str], names: set[str]
+) -> None:
+    raw = [(k.lower().encode(), v.encode()) for k, v in sent.items()]
+    request = Request({"type": "http", "headers": raw})
+    assert http._viewer(request, header) == names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from serving_fakes import OTHER, PASSAGE, Echo, service
 
 from luthier.core.errors import ResourceError
 from luthier.core.journal import AnswerRecord
-from luthier.core.records import Message
+from luthier.core.records import Message, Passage
 from luthier.models.generate import Sampling
+from luthier.rag.access import ANYONE, Slice, viewer
+from luthier.rag.answer import RagAnswerer
+from luthier.rag.spec import RagSpec
 
 
 def ask(text: str) -> list[Message]:
@@ -100,3 +104,27 @@ def test_answers_from_several_threads_take_turns(tmp_path: Path) -> None:
         thread.join(timeout=20)
     assert fake.most_working == 1
     assert {r.answer for r in answering.journal.records()} == {f"{i} {i} {i} " for i in range(4)}
+
+
+ANYWHERE = Slice()
+
+
+class Shelf:
+    """An index that remembers who looked."""
+
+    def __init__(self) -> None:
+        self.asked: list[frozenset[str]] = []
+
+    def search_many(self, queries: Sequence[str], *, part: Slice = ANYWHERE) -> list[list[Passage]]:
+        self.asked.append(part.who)
+        return [[] for _ in queries]
+
+
+def test_documents_are_looked_for_in_the_name_of_who_asks(tmp_path: Path) -> None:
+    shelf = Shelf()
+    answering = service(tmp_path, RagAnswerer(Echo(), shelf, RagSpec()))
+    list(answering.stream(ask("one")))
+    list(answering.stream(ask("one"), viewer=viewer(["ann"])))
+    assert shelf.asked == [ANYONE, viewer(["ann"])]
+    plain = service(tmp_path, Echo())
+    assert list(plain.stream(ask("one"), viewer=viewer(["ann"])))

@@ -28,7 +28,7 @@ def viewer(names: Iterable[str]) -> Viewer:
     Args:
         names: The user's name and those of the groups; empty names count for nothing.
     """
-    return frozenset(name for name in names if name.strip()) | ANYONE
+    return frozenset(name.strip() for name in names if name.strip()) | ANYONE
 
 
 def may_see(access: Collection[str], who: Viewer) -> bool:

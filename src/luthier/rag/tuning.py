@@ -36,7 +36,7 @@ class TuningSpec(Spec):
     """What is searched, how often, and how fast the outcome must be."""
 
     space: dict[str, Dimension] = Field(min_length=1)
-    """The settings that are searched, by dotted name such as ``dense_weight``: their values."""
+    """The settings that are searched, by dotted name such as ``words.b``: their values."""
     trials: int = Field(40, ge=1)
     """How many configurations are measured."""
     startup_trials: int = Field(10, ge=1)

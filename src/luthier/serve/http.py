@@ -25,6 +25,7 @@ from starlette.types import Message as Event, Receive, Scope, Send
 from luthier.core.errors import LuthierError
 from luthier.core.journal import AnswerRecord
 from luthier.models.render import ConversationError
+from luthier.rag.access import Viewer, viewer
 from luthier.serve._openai import ChatRequest, Chunks, completion, event, parse
 from luthier.serve._refusal import Refusal
 from luthier.serve.service import Service, new_id
@@ -36,12 +37,13 @@ Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
 
-def make_app(service: Service, api_key: str | None = None) -> FastAPI:
+def make_app(service: Service, api_key: str | None = None, *, viewer_header: str = "") -> FastAPI:
     """The application.
 
     Args:
         service: What answers.
         api_key: If given, every request but ``/health`` must carry it as a bearer token.
+        viewer_header: The header in which a gateway names who asks; "" to ask as everyone.
     """
     line = _Line()
 
@@ -80,7 +82,7 @@ def make_app(service: Service, api_key: str | None = None) -> FastAPI:
         _check_key(request, api_key)
         usual = service.bundle.info.sampling
         asked = parse(await _body(request), service.bundle.name, usual)
-        return _Answering(service, asked, line)
+        return _Answering(service, asked, line, _viewer(request, viewer_header))
 
     return app
 
@@ -103,9 +105,10 @@ class _Answering(Response):
     may not fit), and the model must be let go however the request ends.
     """
 
-    def __init__(self, service: Service, asked: ChatRequest, line: _Line) -> None:
+    def __init__(self, service: Service, asked: ChatRequest, line: _Line, who: Viewer) -> None:
         super().__init__()
         self._service, self._asked, self._line = service, asked, line
+        self._who = who
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with anyio.create_task_group() as group:
@@ -127,7 +130,7 @@ class _Answering(Response):
     async def _answer(self, sender: _Sender) -> None:
         asked, answer_id = self._asked, new_id()
         items = self._service.stream(
-            asked.conversation, asked.sampling, answer_id, tools=asked.tools
+            asked.conversation, asked.sampling, answer_id, tools=asked.tools, viewer=self._who
         )
         chunks = Chunks(answer_id, self._service.bundle.name, usage=asked.usage)
         try:
@@ -210,6 +213,11 @@ def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, LuthierError):
         return Refusal(500, error.what)
     return Refusal(500, f"the answer failed inside the server ({type(error).__name__})")
+
+
+def _viewer(request: Request, header: str) -> Viewer:
+    """Who asks, as the gateway says; without a header, or its value, somebody unknown."""
+    return viewer((request.headers.get(header, "") if header else "").split(","))
 
 
 def _check_key(request: Request, api_key: str | None) -> None:

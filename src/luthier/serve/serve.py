@@ -23,6 +23,9 @@ class ServeSpec(Spec):
     """Address to listen on. Anything but the own machine's should have an API key."""
     port: int = runtime(8000, ge=0, le=65535)
     """Port to listen on; 0 for any free one."""
+    viewer_header: str = runtime("")
+    """HTTP header in which a gateway that you trust names the user and groups who ask, separated by
+    commas; without it everything is asked as everyone. Nobody else may reach the server then."""
     route: Literal["best", Route] = "best"
     """Which route goes into the bundle; ``best`` is the one the comparison puts first."""
     max_new_tokens: int = Field(default=64, ge=1)
@@ -52,7 +55,7 @@ def serve(bundle_path: Path, spec: ServeSpec, *, journal: Path, progress: Progre
         bundle = open_bundle(bundle_path)
         service = open_service(bundle, Journal(journal))
         key = os.environ.get(API_KEY)
-        app = make_app(service, key)
+        app = make_app(service, key, viewer_header=spec.viewer_header)
         host, port = listener.getsockname()[:2]
         place = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         progress.say(f"{bundle.name} ({bundle.route}) answers at {place}/v1")

@@ -15,6 +15,10 @@ from typing import Any
 from luthier.core.journal import AnswerRecord, Journal, LoggedPassage, now
 from luthier.core.records import Message
 from luthier.models.generate import Generate, Reply, Sampling
+from luthier.rag.access import ANYONE, Viewer
+from luthier.rag.answer import RagAnswerer
+from luthier.rag.audit import FILE_NAME as AUDIT_FILE
+from luthier.rag.extract import ExtractiveAnswerer
 from luthier.serve.bundle import Bundle
 
 
@@ -54,6 +58,7 @@ class Service:
         answer_id: str | None = None,
         *,
         tools: str = "",
+        viewer: Viewer = ANYONE,
     ) -> Generator[str | AnswerRecord, None, None]:
         """Answer piece by piece; the last item is the logged line.
 
@@ -62,6 +67,7 @@ class Service:
             sampling: None for the bundle's own.
             answer_id: From ``new_id``, where the id must be known before the answer is.
             tools: Those on offer, a JSON list as OpenAI's API takes it, or "".
+            viewer: Who asks: documents that this viewer may not see are not looked at.
 
         Closing the iterator before its end stops the model; what was said so far is logged as
         ``abandoned``. An error of the model is logged as ``error`` and raised. All steps should
@@ -74,7 +80,7 @@ class Service:
             said: list[str] = []
             reply: Reply | None = None
             ending = "error"
-            pieces = self.answerer.stream(conversation, sampling, tools)
+            pieces = self._seen_by(viewer).stream(conversation, sampling, tools)
             try:
                 for piece in pieces:
                     if isinstance(piece, Reply):
@@ -105,6 +111,11 @@ class Service:
                 )
                 self.journal.append(record)
         yield record
+
+    def _seen_by(self, viewer: Viewer) -> Generate:
+        """The answerer as it answers a viewer; routes without documents know none."""
+        retrieves = isinstance(self.answerer, RagAnswerer | ExtractiveAnswerer)
+        return self.answerer.seen_by(viewer) if retrieves else self.answerer
 
     def _record(
         self,
@@ -160,12 +171,16 @@ def open_service(bundle: Bundle, journal: Journal, *, device: str | None = None)
     from luthier.evaluate.routes import answerer
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model: Generate | None = None
+    if bundle.route != "extractive":
+        model = (_labels if bundle.route == "classifier" else _model)(bundle, device)
     route = answerer(
         bundle.route,
-        _labels(bundle, device) if bundle.route == "classifier" else _model(bundle, device),
+        model,
         shots=bundle.info.shots,
         index_folder=bundle.index_folder,
         rag=bundle.info.rag,
+        audit=journal.path.parent / AUDIT_FILE,
     )
     return Service(bundle, route, journal)
 
