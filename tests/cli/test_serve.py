@@ -34,3 +34,10 @@ def test_a_taken_port(tmp_path: Path) -> None:
 
 def test_a_port_out_of_range(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["serve", str(tmp_path), "--port", "70000"]).exit_code == 2
+
+
+def test_a_living_index_is_a_projects(tmp_path: Path) -> None:
+    options = ["serve", str(tmp_path), "--store", str(tmp_path / "store"), "--living"]
+    done = CliRunner().invoke(main, options)
+    assert done.exit_code != 0
+    assert "--project" in done.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from luthier.core.progress import Quiet
 from luthier.core.records import Document, Message
 from luthier.core.spec import identity
 from luthier.models.generate import Sampling
+from luthier.rag import live
 from luthier.rag.index import build
 from luthier.rag.spec import RagSpec
 from luthier.serve.bundle import BundleInfo, open_bundle, write_bundle
@@ -133,3 +135,15 @@ def test_a_refused_bundle_frees_the_port(tmp_path: Path) -> None:
 def test_host_and_port_do_not_name_a_bundle() -> None:
     assert identity(ServeSpec(host="::1", port=1)) == identity(ServeSpec())
     assert identity(ServeSpec(max_new_tokens=1)) != identity(ServeSpec())
+
+
+def test_a_living_index_is_followed_while_it_is_served(bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    live.sync(SPEC, DOCUMENTS[:1], folder, Quiet())
+    log = Journal(tmp_path / "log.sqlite")
+    service = open_service(open_bundle(bundle), log, index=folder)
+    asked = [Message("user", "Where do quokkas live?")]
+    assert "new" not in {p.id.split("#")[0] for p in service.answer(asked).passages}
+    fresh = dataclasses.replace(DOCUMENTS[0], id="new", text="Quokkas live on Rottnest.")
+    live.sync(SPEC, [DOCUMENTS[0], fresh], folder, Quiet())
+    assert "new" in {p.id.split("#")[0] for p in service.answer(asked).passages}

@@ -32,7 +32,14 @@ class ServeSpec(Spec):
     """Most tokens of an answer where a request does not say (bundled with the model)."""
 
 
-def serve(bundle_path: Path, spec: ServeSpec, *, journal: Path, progress: Progress) -> None:
+def serve(
+    bundle_path: Path,
+    spec: ServeSpec,
+    *,
+    journal: Path,
+    progress: Progress,
+    index: Path | None = None,
+) -> None:
     """Serve a bundle until SIGTERM or Ctrl-C; answers that are running are finished first.
 
     Args:
@@ -40,6 +47,7 @@ def serve(bundle_path: Path, spec: ServeSpec, *, journal: Path, progress: Progre
         spec: Host and port are read; the rest is in the bundle.
         journal: The answer log's file.
         progress: Told the address as soon as it answers.
+        index: A living index in place of the bundle's own.
 
     Raises:
         ServeError: The bundle is refused or the port is taken.
@@ -53,7 +61,7 @@ def serve(bundle_path: Path, spec: ServeSpec, *, journal: Path, progress: Progre
 
     with _listen(spec.host, spec.port) as listener:  # before the model is loaded for nothing
         bundle = open_bundle(bundle_path)
-        service = open_service(bundle, Journal(journal))
+        service = open_service(bundle, Journal(journal), index=index)
         key = os.environ.get(API_KEY)
         app = make_app(service, key, viewer_header=spec.viewer_header)
         host, port = listener.getsockname()[:2]

@@ -10,8 +10,10 @@ import secrets
 import threading
 import time
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any
 
+from luthier.core.errors import ServeError
 from luthier.core.journal import AnswerRecord, Journal, LoggedPassage, now
 from luthier.core.records import Message
 from luthier.models.generate import Generate, Reply, Sampling
@@ -155,22 +157,33 @@ def new_id() -> str:
     return f"ans-{secrets.token_hex(8)}"
 
 
-def open_service(bundle: Bundle, journal: Journal, *, device: str | None = None) -> Service:
+def open_service(
+    bundle: Bundle, journal: Journal, *, device: str | None = None, index: Path | None = None
+) -> Service:
     """Load a bundle's model and put its route around it.
 
     Args:
         bundle: What to answer with.
         journal: Where answers are logged.
         device: ``cpu``, ``cuda`` or ``cuda:N``; None for the GPU if there is one.
+        index: A living index in place of the bundle's own; its new versions are taken up.
 
     Raises:
         ModelError: The model cannot be loaded.
+        ServeError: An index is given to a route that retrieves nothing.
+        StoreError: The index cannot be read.
     """
     import torch
 
     from luthier.evaluate.routes import answerer
 
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if index is not None and bundle.index_folder is None:
+        raise ServeError(
+            f"the bundle's route '{bundle.route}' retrieves nothing, so no index can serve it",
+            where=bundle.name,
+            mend="Set `serve.route` to a route with rag and run, or serve without an index.",
+        )
     model: Generate | None = None
     if bundle.route != "extractive":
         model = (_labels if bundle.route == "classifier" else _model)(bundle, device)
@@ -178,7 +191,7 @@ def open_service(bundle: Bundle, journal: Journal, *, device: str | None = None)
         bundle.route,
         model,
         shots=bundle.info.shots,
-        index_folder=bundle.index_folder,
+        index_folder=index or bundle.index_folder,
         rag=bundle.info.rag,
         audit=journal.path.parent / AUDIT_FILE,
     )
