@@ -30,6 +30,8 @@ def test_an_index_follows_the_documents_of_the_project(work: Work) -> None:
     assert living.health(work).well
     assert living.open_living(work).count == 11
     assert living.store_of(work).version() == 1
+    assert living.optimize(work)["index"] == "exact"
+    assert living.open_living(work).count == 11
     assert living.folder_of(work).name == "town"
 
 

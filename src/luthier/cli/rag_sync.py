@@ -25,7 +25,11 @@ _IDS = 5  # documents named of each kind
     help="Share of the documents that may have vanished from the sources; more is an error.",
     show_default="0.5",
 )
-@click.option("--optimize", is_flag=True, help="Put the store's files and indexes in order, too.")
+@click.option(
+    "--optimize",
+    is_flag=True,
+    help="Put the store in order, too, and choose how its vectors are searched.",
+)
 def command(
     project: Path | None,
     sets: tuple[str, ...],
@@ -51,7 +55,7 @@ def command(
         return
     done = living.sync(work, most_gone=MOST_GONE if most_gone is None else most_gone)
     if optimize:
-        living.store_of(work).optimize()
+        living.optimize(work)
     if as_json:
         told: dict[str, Any] = {**dataclasses.asdict(done), "path": str(living.folder_of(work))}
         click.echo(as_text(told))

@@ -167,7 +167,7 @@ def _verdicts(found: Health, gate: float) -> list[Verdict]:
         say(
             f"vector search finds {found.recall.worst:.3f} of the nearest passages{whose}, less "
             f"than {gate}",
-            "Make the vector index anew: `luthier rag index`.",
+            "Make the vector index anew: `luthier rag sync --optimize`.",
             urgent=True,
         )
     if found.stale is not None and found.stale.differ:

@@ -6,7 +6,7 @@ while a bundle holds an index of its own that never does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +72,15 @@ def store_of(work: Work) -> PassageStore:
     from luthier.rag.stores.open import open_store
 
     return open_store(settings(work).store, folder_of(work) / STORE)
+
+
+def optimize(work: Work) -> Mapping[str, Any]:
+    """Put the store in order, and choose how its vectors are searched by the recall it measures."""
+    from luthier.rag.stores.recall import index_vectors
+
+    store = store_of(work)
+    store.optimize()
+    return index_vectors(store)
 
 
 def open_living(work: Work) -> Index:
