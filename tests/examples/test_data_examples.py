@@ -131,7 +131,7 @@ def test_only_training_rows_are_varied(made: dict[str, Artifact]) -> None:
 def test_the_page_judges_all_points(made: dict[str, Artifact]) -> None:
     lights = json.loads((made["readiness"].path / "readiness.json").read_text())["lights"]
     colours = {light["name"]: light["colour"] for light in lights}
-    assert len(colours) == 16
+    assert len(colours) == 17
     assert colours["size"] == "yellow"
     assert colours["personal data"] == "green"
     assert colours["label agreement"] == "yellow"
