@@ -116,8 +116,9 @@ class Service:
 
     def _seen_by(self, viewer: Viewer) -> Generate:
         """The answerer as it answers a viewer; routes without documents know none."""
-        retrieves = isinstance(self.answerer, RagAnswerer | ExtractiveAnswerer)
-        return self.answerer.seen_by(viewer) if retrieves else self.answerer
+        if isinstance(self.answerer, RagAnswerer | ExtractiveAnswerer):
+            return self.answerer.seen_by(viewer)
+        return self.answerer
 
     def _record(
         self,
