@@ -4,9 +4,9 @@
 
 ``FOLDER`` holds what all get: ``passages.jsonl`` (id, title, text), ``vectors.npy`` (one each),
 ``queries.jsonl`` (id, text) and ``query_vectors.npy``; nobody computes a vector. Each indexes title
-and text together, then answers some queries to warm up and each ``REPEATS`` times for the clock (once, if
-that takes over a tenth of a second), one at a time, ``DEPTH`` passages deep. ``NAME.json`` says the seconds of indexing, the
-milliseconds of each query (the least of its repeats), and the rankings.
+and text together, answers a query to warm up, then each ``REPEATS`` times for the clock (once, if
+that takes over a tenth of a second), one at a time, ``DEPTH`` passages deep. ``NAME.json`` says the
+seconds of indexing, the milliseconds of each query (the least of its repeats), and the rankings.
 """
 
 from __future__ import annotations
