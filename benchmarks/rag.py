@@ -32,6 +32,7 @@ from luthier.models.encode import Vectors, load_encoder
 from luthier.rag.access import Slice
 from luthier.rag.legs import Legs
 from luthier.rag.metrics import score
+from luthier.rag.query import QuerySpec
 from luthier.rag.rank import RankSpec
 from luthier.rag.retrieve import Means, retrieve
 from luthier.rag.spec import RagSpec
@@ -137,12 +138,13 @@ def _ours(
     built = {"build_s": time.perf_counter() - began, "build_cpu_s": time.process_time() - cpu}
     given: Any = _Given(asked, np.load(folder / "query_vectors.npy"))
     words = Means(legs, RagSpec(retriever="bm25"))
-    convex = RagSpec(ranking=RankSpec(fusion="convex"))
+    as_it_is = QuerySpec(normalise=False)  # the vectors are of the questions as they stand
+    convex = RagSpec(ranking=RankSpec(fusion="convex"), query=as_it_is)
     encoder = load_encoder("minilm")
     contenders = {
         "Luthier, words, ranked": words,
         "Luthier, convex": Means(legs, convex, given),
-        "Luthier, adaptive": Means(legs, RagSpec(), given),
+        "Luthier, adaptive": Means(legs, RagSpec(query=as_it_is), given),
         "Luthier, adaptive, embedding too": Means(legs, RagSpec(), encoder),
     }
     results = {"Luthier, BM25 alone": {**built, **_timed_words(legs, asked)}}
