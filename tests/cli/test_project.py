@@ -109,9 +109,7 @@ def test_serve_listens_where_the_project_says_unless_an_option_does(
     def listen(spec: Any) -> None:
         asked.append((spec.host, spec.port))
 
-    monkeypatch.setattr(
-        "luthier.serve.serve.serve", lambda path, spec, journal, progress: listen(spec)
-    )
+    monkeypatch.setattr("luthier.serve.serve.serve", lambda path, spec, **_: listen(spec))
     (here / "bundle").mkdir()
     call("serve", "bundle")
     project(here, "serve: {host: localhost, port: 9123}\n")
