@@ -24,11 +24,11 @@ from pathlib import Path
 
 from _xquad import Question, read
 
-from luthier.rag._asked import kind_of
-from luthier.rag._sentences import sentences
-from luthier.rag._terms import NEGATIONS, Term, stems, terms
 from luthier.rag.abstain import threshold_at
 from luthier.rag.cite import cite
+from luthier.rag.reading.asked import kind_of
+from luthier.rag.reading.sentences import sentences
+from luthier.rag.reading.terms import NEGATIONS, Term, stems, terms
 from luthier.rag.support import Judge, SupportSpec, check
 
 Case = tuple[str, str, bool, Question]  # kind, text, right, what it answers

@@ -31,14 +31,14 @@ from _xquad import Question, documents, read
 from luthier.core.progress import Terminal
 from luthier.core.records import Passage
 from luthier.evaluate.metrics import exact_match, token_f1
-from luthier.rag._asked import kind_of
-from luthier.rag._sentences import sentences
-from luthier.rag._spans import Similarity, find, weights
-from luthier.rag._stretches import NAMES, candidates
 from luthier.rag.abstain import calibrate, cases
 from luthier.rag.chunkers.tokens import TokenChunks
 from luthier.rag.extract import ExtractSpec, extract, similarity
 from luthier.rag.index import build, open_index
+from luthier.rag.reading.asked import kind_of
+from luthier.rag.reading.sentences import sentences
+from luthier.rag.reading.spans import Similarity, find, weights
+from luthier.rag.reading.stretches import NAMES, candidates
 from luthier.rag.spec import RagSpec
 
 DEPTH = 3
@@ -167,7 +167,7 @@ def abstention(
 
 
 def fit(questions: Sequence[Question]) -> None:
-    """Print weights for `luthier.rag._stretches`: ascent on the expected F1 of a softmax."""
+    """Print weights for `luthier.rag.reading.stretches`: ascent on the expected F1 of a softmax."""
     rows, gains = [], []
     for one in questions:
         weight = weights(one.text, [one.passage])

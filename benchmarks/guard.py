@@ -2,9 +2,9 @@
 
     python benchmarks/guard.py
 
-The test set is tests/rag/injections.jsonl: attacks of many families and look-alikes that harm
-nobody, in a dozen languages. The rules were written with one half in view (by hash of the text); of
-the other half only the counts were seen. Both halves have one author, so the second flatters the
+The test set is tests/rag/guarding/injections.jsonl: attacks of many families and look-alikes
+that harm nobody, in a dozen languages. The rules were written with one half in view (by hash
+of the text); of the other half only the counts were seen. Both halves have one author, so the second flatters the
 rules too; attacks of others will be found less often. Ordinary text is measured on XQuAD-en,
 SciFact and the documentation of Python's own modules, whichever is there.
 
@@ -23,11 +23,11 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from luthier.rag._frame import neutralise
-from luthier.rag._injection import scan
+from luthier.rag.guarding.frame import neutralise
+from luthier.rag.guarding.injection import scan
 
 LEAST = 0.5
-SET = Path(__file__).parents[1] / "tests" / "rag" / "injections.jsonl"
+SET = Path(__file__).parents[1] / "tests" / "rag" / "guarding" / "injections.jsonl"
 MODULES = "argparse asyncio collections csv json logging os pathlib re sqlite3 subprocess textwrap"
 
 

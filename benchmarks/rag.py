@@ -31,7 +31,7 @@ from luthier.core.records import Passage
 from luthier.models.encode import Vectors, load_encoder
 from luthier.rag.access import Slice
 from luthier.rag.legs import Legs
-from luthier.rag.metrics import score
+from luthier.rag.measuring.metrics import score
 from luthier.rag.query import QuerySpec
 from luthier.rag.rank import RankSpec
 from luthier.rag.retrieve import Means, retrieve

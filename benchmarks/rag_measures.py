@@ -20,9 +20,9 @@ from pathlib import Path
 from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Passage
 from luthier.rag.access import Slice
-from luthier.rag.answered import Answered, means, use
 from luthier.rag.legs import Legs, LegsSpec
 from luthier.rag.measure import Search, Sought, compare, measure
+from luthier.rag.measuring.answered import Answered, means, use
 from luthier.rag.questions import MadeSpec, make_questions
 from luthier.rag.stores.store import rows_of
 

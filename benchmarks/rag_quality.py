@@ -31,7 +31,7 @@ from luthier.core.statistics import paired_bootstrap
 from luthier.models.encode import Vectors, load_encoder
 from luthier.rag.access import Slice
 from luthier.rag.legs import Legs, LegsSpec
-from luthier.rag.metrics import score
+from luthier.rag.measuring.metrics import score
 from luthier.rag.rank import Question as Ask, RankSpec, rank
 from luthier.rag.ranking.adaptive import Asked, Judged, Weights, fit_weights, load_weights
 from luthier.rag.ranking.facts import LegsFacts, asked_of, meaning_leg, words_leg

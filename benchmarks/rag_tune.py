@@ -28,13 +28,13 @@ from luthier.core.records import Passage
 from luthier.core.space import Dimension
 from luthier.models.encode import Vectors, load_encoder
 from luthier.rag.legs import Legs, LegsSpec
-from luthier.rag.measured import Bench, Measured, Settings
+from luthier.rag.measuring.measured import Bench, Measured, Settings
+from luthier.rag.measuring.table import locked_lines, tuned_lines
 from luthier.rag.queries.feedback import FeedbackSpec
 from luthier.rag.queries.spelling import Speller, SpellingSpec, whole_words
 from luthier.rag.query import QuerySpec, Tools, process
 from luthier.rag.stores.store import rows_of
 from luthier.rag.tuning import Switch, TuningSpec, report, tune
-from luthier.rag.tuning_table import locked_lines, tuned_lines
 
 SPACE = {
     "stemmer": Dimension(choices=("english", "none")),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from luthier.core.records import EVERYONE, Passage
-from luthier.rag._native import library
+from luthier.rag.search.native import library
 
 BOTH = ["c", "numpy"]
 

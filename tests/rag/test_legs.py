@@ -23,9 +23,9 @@ from stored_rows import (
 
 from luthier.core.errors import StoreError
 from luthier.core.records import Passage
-from luthier.rag import _grow, dense as dense_module
 from luthier.rag.access import Slice
 from luthier.rag.legs import Hits, Legs, LegsSpec
+from luthier.rag.search import dense as dense_module, grow
 from luthier.rag.stores.store import rows_of
 
 PLAIN = LegsSpec(stemmer="none")
@@ -89,7 +89,7 @@ def test_changes_answer_as_an_index_made_anew(seed: int) -> None:
 
 @pytest.mark.usefixtures("kernels")
 def test_nobody_finds_what_is_not_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_grow, "MOST_ROWS", 40)
+    monkeypatch.setattr(grow, "MOST_ROWS", 40)
     monkeypatch.setattr(dense_module, "EXACT_ROWS", 10)
     chance = random.Random(3)
     names = [f"doc{i:02d}" for i in range(50)]

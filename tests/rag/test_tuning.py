@@ -14,7 +14,7 @@ from luthier.core.errors import ConfigError, DataError, TuneError
 from luthier.core.progress import Quiet
 from luthier.core.records import Passage
 from luthier.core.space import Dimension
-from luthier.rag.measured import Bench, Measured, Settings
+from luthier.rag.measuring.measured import Bench, Measured, Settings
 from luthier.rag.queries.language import words
 from luthier.rag.tuning import Switch, Tuned, TuningSpec, report, tune
 

@@ -60,8 +60,8 @@ def command(
 def _answer(index: Index, question: str, part: Slice) -> str:
     from luthier.core.records import Message
     from luthier.models.generate import Sampling
-    from luthier.rag._care import Care
     from luthier.rag.extract import ExtractiveAnswerer
+    from luthier.rag.guarding.care import Care
 
     care = Care(viewer=part.who, part=part)
     route = ExtractiveAnswerer(index, index.spec.extract, care=care)

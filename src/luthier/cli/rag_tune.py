@@ -33,7 +33,7 @@ def command(
     show what it gains and costs. A search that was killed goes on where it stopped. The test side
     is read only with `--locked`: do so once, when you have chosen.
     """
-    from luthier.rag.tuning_table import locked_lines, tuned_lines
+    from luthier.rag.measuring.table import locked_lines, tuned_lines
     from luthier.stages import retrieval
 
     work = gather(project, sets, quiet=quiet, until="split")

@@ -26,8 +26,8 @@ from luthier.core.errors import DataError, StoreError
 from luthier.core.records import Passage
 from luthier.core.spec import Spec
 from luthier.core.store import write_atomic
-from luthier.rag._spans import Similarity, find, weights
-from luthier.rag._terms import stems
+from luthier.rag.reading.spans import Similarity, find, weights
+from luthier.rag.reading.terms import stems
 
 VERSION = 1
 FILE_NAME = "abstention.json"

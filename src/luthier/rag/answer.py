@@ -9,11 +9,11 @@ from collections.abc import Generator, Iterator, Sequence
 
 from luthier.core.records import Message
 from luthier.models.generate import Generate, LocalModel, Reply, Sampling, Score
-from luthier.rag._care import Asked, Care, Finds, last_question
-from luthier.rag._leaving import Leaving
 from luthier.rag.access import Viewer
 from luthier.rag.augment import AugmentSpec, CountPrompt, Prompt, fill
 from luthier.rag.cite import cite
+from luthier.rag.guarding.care import Asked, Care, Finds, last_question
+from luthier.rag.guarding.leaving import Leaving
 from luthier.rag.spec import RagSpec
 from luthier.rag.support import Checker, Judge, SupportSpec
 

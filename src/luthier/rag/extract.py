@@ -17,12 +17,12 @@ from pydantic import Field
 from luthier.core.records import Message, Passage
 from luthier.core.spec import Spec
 from luthier.models.generate import Reply, Sampling, Score
-from luthier.rag._care import Asked, Care, Finds
-from luthier.rag._leaving import Leaving
-from luthier.rag._spans import Found, Similarity, find, weights
-from luthier.rag._stretches import stretch
-from luthier.rag._terms import terms
 from luthier.rag.access import Viewer
+from luthier.rag.guarding.care import Asked, Care, Finds
+from luthier.rag.guarding.leaving import Leaving
+from luthier.rag.reading.spans import Found, Similarity, find, weights
+from luthier.rag.reading.stretches import stretch
+from luthier.rag.reading.terms import terms
 
 if TYPE_CHECKING:
     from luthier.models.encode import Encoder, Vectors

@@ -17,13 +17,13 @@ from pydantic import Field
 
 from luthier.core.records import Passage
 from luthier.core.spec import Spec
-from luthier.rag._frame import fence, neutralise
-from luthier.rag._injection import Finding, scan
-from luthier.rag._outgoing import Outgoing, OutgoingRules
 from luthier.rag.access import ANYONE, Viewer
+from luthier.rag.guarding.frame import fence, neutralise
+from luthier.rag.guarding.injection import Finding, scan
+from luthier.rag.guarding.outgoing import Outgoing, OutgoingRules
 
 if TYPE_CHECKING:
-    from luthier.rag._hidden import Fingerprints
+    from luthier.rag.guarding.hidden import Fingerprints
 
 CANARY = "ref-"
 """How a planted mark begins; 64 random bits follow."""
@@ -174,6 +174,6 @@ def canary() -> str:
 
 def fingerprints(passages: Iterable[Passage]) -> Fingerprints:
     """What `Guard.hidden` takes: of all passages of an index, open ones too."""
-    from luthier.rag import _hidden
+    from luthier.rag.guarding import hidden
 
-    return _hidden.fingerprints(passages)
+    return hidden.fingerprints(passages)

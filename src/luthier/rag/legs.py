@@ -24,14 +24,14 @@ from luthier.core.columns import to_records
 from luthier.core.errors import StoreError
 from luthier.core.records import Passage
 from luthier.models.encode import Vectors
-from luthier.rag import _versions
-from luthier.rag._grow import grown, tidied
-from luthier.rag._lists import Rows
-from luthier.rag._living import Chosen, Living, Slices
-from luthier.rag._words import stem, words
 from luthier.rag.access import ANYONE, Slice
-from luthier.rag.dense import EXACT_ROWS, unit
-from luthier.rag.lexical import LegsSpec as LegsSpec, Scores, Weighting, bm25_idf, cosine_idf
+from luthier.rag.search import versions
+from luthier.rag.search.dense import EXACT_ROWS, unit
+from luthier.rag.search.grow import grown, tidied
+from luthier.rag.search.lexical import LegsSpec as LegsSpec, Scores, Weighting, bm25_idf, cosine_idf
+from luthier.rag.search.lists import Rows
+from luthier.rag.search.living import Chosen, Living, Slices
+from luthier.rag.search.words import stem, words
 
 Query = str | Sequence[str] | Mapping[str, float]
 """A question; or its words; or its words with their weights."""
@@ -121,7 +121,7 @@ class Legs:
         Raises:
             StoreError: It cannot be written.
         """
-        _versions.write_version(self._living, self.spec.stemmer, folder, version)
+        versions.write_version(self._living, self.spec.stemmer, folder, version)
 
     @classmethod
     def open(cls, folder: Path, version: int, spec: LegsSpec | None = None) -> Legs:
@@ -130,7 +130,7 @@ class Legs:
         Raises:
             StoreError: It is not there, is damaged, or was made with another stemmer.
         """
-        living, stemmer = _versions.read_version(folder, version)
+        living, stemmer = versions.read_version(folder, version)
         spec = spec or LegsSpec(stemmer=stemmer)
         if stemmer != spec.stemmer:
             raise StoreError(
@@ -386,6 +386,6 @@ class Legs:
         return made
 
 
-purge: Callable[[Path, Collection[str]], int] = _versions.purge
-prune: Callable[[Path, Collection[int]], int] = _versions.prune
-saved: Callable[[Path], list[int]] = _versions.saved
+purge: Callable[[Path, Collection[str]], int] = versions.purge
+prune: Callable[[Path, Collection[int]], int] = versions.prune
+saved: Callable[[Path], list[int]] = versions.saved

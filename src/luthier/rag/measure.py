@@ -19,8 +19,8 @@ from luthier.core.errors import DataError
 from luthier.core.records import EVERYONE, Passage
 from luthier.core.statistics import Interval, bootstrap_mean, paired_bootstrap
 from luthier.rag.access import ANYONE, Slice, Viewer, may_see
-from luthier.rag.measured import Measured
-from luthier.rag.metrics import DEFAULT, parsed, score
+from luthier.rag.measuring.measured import Measured
+from luthier.rag.measuring.metrics import DEFAULT, parsed, score
 
 Floats = npt.NDArray[np.float64]
 Search = Callable[[str, Slice, int], Sequence[Passage]]
@@ -164,7 +164,7 @@ def measure(
         by: Whether ``relevant`` and ``access`` name documents, which stand where their best
             passage does, or passages.
         depth: Passages asked for.
-        metrics: See `luthier.rag.metrics.score`.
+        metrics: See `luthier.rag.measuring.metrics.score`.
 
     Raises:
         DataError: No questions, two with one id, or none with an answer its viewer may see.

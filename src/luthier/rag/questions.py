@@ -29,10 +29,10 @@ from pydantic import Field
 from luthier.core.ledger import Ledger
 from luthier.core.records import Document, Passage
 from luthier.core.spec import Spec
-from luthier.rag._sentences import sentences
-from luthier.rag._terms import Term, meant, stems, terms
 from luthier.rag.access import ANYONE, Slice, Viewer
 from luthier.rag.measure import Search, Sought
+from luthier.rag.reading.sentences import sentences
+from luthier.rag.reading.terms import Term, meant, stems, terms
 
 GAP = "____"
 _SHORTEST, _LONGEST = 6, 40  # meaningful words of a sentence that is asked about

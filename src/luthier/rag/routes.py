@@ -8,8 +8,6 @@ from pathlib import Path
 from luthier.core.columns import to_records
 from luthier.core.records import Passage
 from luthier.models.generate import Generate
-from luthier.rag._care import Care
-from luthier.rag._hidden import Fingerprints, fingerprints
 from luthier.rag.abstain import FILE_NAME, Abstention, Calibration
 from luthier.rag.access import Slice
 from luthier.rag.answer import RagAnswerer, special_tokens
@@ -17,6 +15,8 @@ from luthier.rag.audit import Audit
 from luthier.rag.calibration import searched_with
 from luthier.rag.extract import ExtractiveAnswerer
 from luthier.rag.guard import Guard
+from luthier.rag.guarding.care import Care
+from luthier.rag.guarding.hidden import Fingerprints, fingerprints
 from luthier.rag.index import Index, open_index
 from luthier.rag.spec import RagSpec
 

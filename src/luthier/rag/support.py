@@ -1,7 +1,7 @@
 """Check an answer sentence by sentence against its passages, before it leaves.
 
-A sentence is supported where a passage bears it out by its words (`luthier.rag._evidence`: numbers,
-names and denials must agree), or where nothing strict disagrees and a scorer, such as a
+A sentence is supported where a passage bears it out by its words (`luthier.rag.reading.evidence`:
+numbers, names and denials must agree), or where nothing strict disagrees and a scorer, such as a
 cross-encoder, says so. What is not supported is kept, marked or dropped. Numbers of passages that
 do not support their sentence are taken out. In a stream a sentence leaves when it has been checked.
 
@@ -20,10 +20,10 @@ from pydantic import Field
 
 from luthier.core.records import Passage
 from luthier.core.spec import Spec
-from luthier.rag._evidence import Evidence, evidence, is_short, short_evidence, stretches
-from luthier.rag._sentences import Segmenter
-from luthier.rag._spans import find
-from luthier.rag._terms import meant
+from luthier.rag.reading.evidence import Evidence, evidence, is_short, short_evidence, stretches
+from luthier.rag.reading.sentences import Segmenter
+from luthier.rag.reading.spans import find
+from luthier.rag.reading.terms import meant
 
 LEAST = 0.6
 """Evidence from which a sentence is supported: on the strict side of what benchmarks/citations.py

@@ -23,8 +23,8 @@ from luthier.core.progress import Progress, Quiet
 from luthier.core.records import Document, Passage
 from luthier.core.store import write_atomic
 from luthier.models.encode import Vectors
-from luthier.rag._draft import Draft, Key, key_of
 from luthier.rag.stores._check import vectors_of
+from luthier.rag.stores._draft import Draft, Key, key_of
 from luthier.rag.stores._record import writing
 from luthier.rag.stores.store import DIGEST, VECTOR, Change, PassageStore, rows_of
 

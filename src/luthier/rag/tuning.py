@@ -25,8 +25,8 @@ from luthier.core.space import Dimension, Value
 from luthier.core.spec import Spec, digest_of
 from luthier.core.statistics import holm
 from luthier.core.store import write_atomic
-from luthier.rag._tuning_trials import open_study, over_ms, run
-from luthier.rag.measured import Bench, Compared, Measured, Settings, compare, verdict_of
+from luthier.rag.measuring.measured import Bench, Compared, Measured, Settings, compare, verdict_of
+from luthier.rag.measuring.trials import open_study, over_ms, run
 
 TUNING_VERSION = 1
 RESULTS = "tuning.json"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from luthier.rag.access import Slice
     from luthier.rag.index import Index
     from luthier.rag.measure import Measurement, Search, Sought
-    from luthier.rag.measured import Bench, Measured, Settings
+    from luthier.rag.measuring.measured import Bench, Measured, Settings
     from luthier.rag.tuning import Locked, Tuned, TuningSpec
 
 FOLDER = "retrieval"
@@ -64,7 +64,8 @@ def made_questions(work: Work, most: int, ledger: Ledger) -> list[Sought]:
 
 def tune(work: Work, spec: TuningSpec) -> Tuned:
     """Search the settings of retrieval on the validation side; see `luthier.rag.tuning.tune`."""
-    from luthier.rag import settings, tuning
+    from luthier.rag import tuning
+    from luthier.rag.measuring import settings
 
     base = living.settings(work)
     now = settings.values(base, spec.space)
@@ -80,10 +81,10 @@ def locked(work: Work, spec: TuningSpec, tuned: Tuned) -> Locked:
 
 
 def _bench(work: Work, questions: Sequence[Sought], spec: TuningSpec) -> Bench:
-    from luthier.rag import settings
     from luthier.rag.index import build, open_index
     from luthier.rag.measure import measure
-    from luthier.rag.measured import Bench
+    from luthier.rag.measuring import settings
+    from luthier.rag.measuring.measured import Bench
     from luthier.rag.spec import index_settings
 
     base, documents = living.settings(work), work.documents()
@@ -112,7 +113,7 @@ def _bench(work: Work, questions: Sequence[Sought], spec: TuningSpec) -> Bench:
 
 def tuning_spec(work: Work, trials: int | None, latency_limit_ms: float | None) -> TuningSpec:
     """The project's ``rag.tune``, or the usual search, with what a command overrides."""
-    from luthier.rag.settings import default_space
+    from luthier.rag.measuring.settings import default_space
     from luthier.rag.tuning import TuningSpec
 
     base = living.settings(work)

@@ -29,7 +29,7 @@ from pydantic import model_validator
 
 from luthier.core.errors import ConfigError
 from luthier.core.spec import Spec
-from luthier.rag.metrics import score
+from luthier.rag.measuring.metrics import score
 from luthier.rag.ranking.fusion import Floats, Leg, fused
 
 SHIPPED = Path(__file__).parent / "weights.json"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from luthier.rag._terms import stems
 from luthier.rag.ranking.fusion import Floats
+from luthier.rag.reading.terms import stems
 
 
 def diverse(

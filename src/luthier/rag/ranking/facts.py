@@ -12,9 +12,9 @@ import numpy.typing as npt
 from luthier.core.records import Passage
 from luthier.rag.access import Slice
 from luthier.rag.legs import Legs, Query
-from luthier.rag.lexical import bm25_idf
 from luthier.rag.ranking.adaptive import Asked
 from luthier.rag.ranking.fusion import Keys, Leg
+from luthier.rag.search.lexical import bm25_idf
 
 
 class Facts(Protocol):

@@ -21,7 +21,7 @@ import pyarrow as pa
 from luthier.core.statistics import Interval, paired_bootstrap
 from luthier.rag.access import Slice
 from luthier.rag.legs import Legs, LegsSpec
-from luthier.rag.metrics import score
+from luthier.rag.measuring.metrics import score
 
 K1 = (0.6, 0.9, 1.2, 1.5, 2.0)
 B = (0.3, 0.4, 0.6, 0.75, 0.9)
