@@ -6,8 +6,8 @@ All encode the same abstracts of SciFact (title and text) with MiniLM, and the s
 one. sentence-transformers computes in float32 in its own environment, made in ``--peers``, at the
 best of several batch sizes; sides alternate and the median of three repeats counts. ``--quality``
 also encodes the whole corpus by each runtime and searches it exactly with the 300 test claims,
-which choose nothing. Less than 1.5 times the peer in float32, less than 2.5 times in 8 or 16 bits,
-or more than 3 ms for a claim in int8, would be a defeat.
+which choose nothing (``--texts 0`` leaves the speed out). Less than 1.5 times the peer in float32,
+less than 2.5 times in 8 or 16 bits, or more than 3 ms for a claim in int8, would be a defeat.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quality", action="store_true", help="also nDCG@10 over the whole corpus")
+    parser.add_argument("--only", nargs="+", choices=list(map(", ".join, RUNTIMES)))
     options = parser.parse_args()
     if not (options.data / "corpus.jsonl").is_file():
         print(
@@ -69,17 +70,21 @@ def main() -> int:
     claims = {row["_id"]: row["text"] for row in _rows(options.data / "queries.jsonl")}
     chosen = np.random.default_rng(0).permutation(len(corpus))[: options.texts]
     texts, questions = [corpus[i] for i in chosen], list(claims.values())[:100]
-    found = _measure(texts, questions, options)
-    _print(found, len(texts))
+    runtimes = [one for one in RUNTIMES if not options.only or ", ".join(one) in options.only]
+    if texts:
+        _print(_measure(texts, questions, runtimes, options), len(texts))
     if options.quality:
         ids = [row["_id"] for row in rows]
-        _quality(corpus, ids, claims, read_judgements(options.data / "qrels" / "test.tsv"))
+        judged = read_judgements(options.data / "qrels" / "test.tsv")
+        _quality(corpus, ids, claims, judged, runtimes)
     return 0
 
 
-def _measure(texts: list[str], questions: list[str], options: Any) -> dict[str, dict[str, Any]]:
+def _measure(
+    texts: list[str], questions: list[str], runtimes: Sequence[tuple[Any, Any]], options: Any
+) -> dict[str, dict[str, Any]]:
     """CPU seconds over the texts and milliseconds of each question, by side."""
-    encoders = _open(texts[:8])
+    encoders = _open(texts[:8], runtimes)
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder) / "texts.json"
@@ -100,10 +105,10 @@ def _measure(texts: list[str], questions: list[str], options: Any) -> dict[str, 
     return found
 
 
-def _open(texts: Sequence[str]) -> dict[str, Encoder]:
+def _open(texts: Sequence[str], runtimes: Sequence[tuple[Any, Any]]) -> dict[str, Encoder]:
     """Each runtime that can run here, warm."""
     encoders = {}
-    for runtime, precision in RUNTIMES:
+    for runtime, precision in runtimes:
         encoder = load_encoder("minilm", runtime=runtime, precision=precision, device="cpu")
         try:
             encoder.encode(texts)
@@ -146,10 +151,14 @@ def _print(found: dict[str, dict[str, Any]], texts: int) -> None:
 
 
 def _quality(
-    corpus: list[str], ids: list[str], claims: dict[str, str], judged: dict[str, set[str]]
+    corpus: list[str],
+    ids: list[str],
+    claims: dict[str, str],
+    judged: dict[str, set[str]],
+    runtimes: Sequence[tuple[Any, Any]],
 ) -> None:
     """nDCG@10 of exact search by each runtime."""
-    for runtime, precision in RUNTIMES:
+    for runtime, precision in runtimes:
         try:
             encoder = load_encoder("minilm", runtime=runtime, precision=precision, device="cpu")
             asked = encoder.encode([claims[one] for one in judged])
