@@ -66,6 +66,7 @@ def test_lines_cannot_be_changed_in_passing(tmp_path: Path) -> None:
         ("DELETE FROM lines WHERE number = 1", 1),
         ("UPDATE lines SET number = 9 WHERE number = 3", 3),
         ("UPDATE lines SET digest = 'x' WHERE number = 1", 1),
+        ("UPDATE lines SET notes = 'no JSON' WHERE number = 2", 2),
     ],
 )
 def test_who_takes_the_triggers_away_is_found_out(tmp_path: Path, change: str, number: int) -> None:
@@ -124,3 +125,13 @@ def test_errors_are_told(tmp_path: Path) -> None:
         other.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="newer Luthier"):
         Audit(tmp_path / "audit.sqlite", AuditSpec()).lines()
+
+
+def test_a_damaged_line_is_told(tmp_path: Path) -> None:
+    audit = filled(tmp_path)
+    audit.close()
+    with sqlite3.connect(audit.path) as other:
+        other.execute("DROP TRIGGER lines_UPDATE")
+        other.execute("UPDATE lines SET notes = 'no JSON' WHERE number = 2")
+    with pytest.raises(StoreError, match="damaged"):
+        audit.lines()

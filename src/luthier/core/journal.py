@@ -1,29 +1,24 @@
 """The answer log: one line in SQLite for every answer given, written by serving, read by watching.
 
 It lives in core because ``serve`` writes it and ``monitor`` reads it, and those two rooms may not
-import each other; ``luthier trace`` starts from it too. The file is in WAL mode: any number of
-processes may write and read at once, and a writer that is killed loses nothing that ``append``
-returned from. (A power cut may lose the last lines, never damage the file.)
+import each other; ``luthier trace`` starts from it too. Any number of processes may write and read
+at once, and a writer that is killed loses nothing that ``append`` returned from.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime as dt
 import json
 import sqlite3
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-from luthier.core.errors import ResourceError, StoreError
+from luthier.core.errors import StoreError
+from luthier.core.log_file import LogFile
 from luthier.core.records import Message
 
 FILE_NAME = "answers.sqlite"
 SCHEMA_VERSION = 2
-_WAIT_S = 20.0  # how long to wait for other writers
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -113,8 +108,8 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
+        lost = "Move it away; a new log is begun with the next answer."
+        self._file = LogFile(path, "answer log", SCHEMA_VERSION, _make, lost)
 
     def append(self, record: AnswerRecord) -> None:
         """Log an answer; when this returns, the line survives the death of the process.
@@ -127,10 +122,15 @@ class Journal:
         for name in ("conversation", "passages", "citations"):
             row[name] = json.dumps(row[name], ensure_ascii=False)
         marks = ", ".join(f":{name}" for name in _COLUMNS)
-        with self._lock, _sqlite_errors(self.path):
-            self._open().execute(
-                f"INSERT INTO answers ({', '.join(_COLUMNS)}) VALUES ({marks})", row
-            )
+        with self._file.writing() as connection:
+            try:
+                connection.execute(
+                    f"INSERT INTO answers ({', '.join(_COLUMNS)}) VALUES ({marks})", row
+                )
+            except sqlite3.IntegrityError as error:
+                raise StoreError(
+                    f"this answer is logged already: {error}", where=str(self.path)
+                ) from error
 
     def get(self, answer_id: str) -> AnswerRecord:
         """The answer with this id, with an id that begins so, or the newest for ``last``.
@@ -161,36 +161,11 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        self._file.close()
 
     def _select(self, rest: str, *values: str | int) -> list[AnswerRecord]:
-        with self._lock, _sqlite_errors(self.path):
-            if self._connection is None and not self.path.exists():
-                return []
-            rows = (
-                self._open()
-                .execute(f"SELECT {', '.join(_COLUMNS)} FROM answers {rest}", values)
-                .fetchall()
-            )
+        rows = self._file.read(f"SELECT {', '.join(_COLUMNS)} FROM answers {rest}", values)
         return [_record(row) for row in rows]
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is not None:
-            return self._connection
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            _prepare(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
 
 
 def now() -> str:
@@ -202,38 +177,14 @@ def _stamp(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Switch to WAL and make the table; several processes may do so at the same moment."""
-    deadline = time.monotonic() + _WAIT_S
-    while True:
-        try:  # the switch to WAL does not heed the busy timeout, hence the loop
-            connection.execute("PRAGMA journal_mode=WAL")
-            break
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"this log was written by a newer Luthier (format {version})",
-            where=str(path),
-            mend="Upgrade Luthier, or name another store.",
-        )
-    if version < SCHEMA_VERSION:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_CREATE)
-        connection.execute("CREATE INDEX IF NOT EXISTS answers_at ON answers (at)")
-        # another process may have added them in the meantime
-        there = {row[1] for row in connection.execute("PRAGMA table_info(answers)")}
-        for name in _ADDED:
-            if name not in there:
-                connection.execute(
-                    f"ALTER TABLE answers ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
-                )
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
+def _make(connection: sqlite3.Connection) -> None:
+    connection.execute(_CREATE)
+    connection.execute("CREATE INDEX IF NOT EXISTS answers_at ON answers (at)")
+    # another process may have added them in the meantime
+    there = {row[1] for row in connection.execute("PRAGMA table_info(answers)")}
+    for name in _ADDED:
+        if name not in there:
+            connection.execute(f"ALTER TABLE answers ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
 
 
 def _record(row: tuple[object, ...]) -> AnswerRecord:
@@ -242,30 +193,3 @@ def _record(row: tuple[object, ...]) -> AnswerRecord:
     fields["passages"] = tuple(LoggedPassage(**p) for p in json.loads(str(fields["passages"])))
     fields["citations"] = tuple(json.loads(str(fields["citations"])))
     return AnswerRecord(**fields)  # type: ignore[arg-type]
-
-
-@contextlib.contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise StoreError(f"this answer is logged already: {error}", where=str(path)) from error
-    except (sqlite3.OperationalError, PermissionError) as error:
-        text = str(error)
-        if "locked" in text:
-            raise StoreError(
-                f"the answer log stayed locked for {_WAIT_S:.0f} s",
-                where=str(path),
-                mend="Another program holds it open for writing; close that one.",
-            ) from error
-        raise ResourceError(
-            f"cannot use the answer log: {text}",
-            where=str(path),
-            mend="Check free disk space and permissions.",
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"this file is no answer log: {error}",
-            where=str(path),
-            mend="Move it away; a new log is begun with the next answer.",
-        ) from error

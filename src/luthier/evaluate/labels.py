@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from luthier.core.errors import DataError
 from luthier.core.records import Example, Message
-from luthier.models.generate import Reply, Sampling, Score
+from luthier.models.generate import GenerateWhole, Reply, Sampling
 from luthier.models.render import ConversationError
 from luthier.tune.classifier import load_classifier
 from luthier.tune.predict import load_predictor
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from luthier.setup.memory import Precision, Quantisation
 
 
-class LabelAnswerer:
+class LabelAnswerer(GenerateWhole):
     """Answers the last user turn with what is predicted for it: a label, tags, or a number.
 
     Sampling changes nothing, because no token is drawn. A text longer than the model reads is
@@ -62,24 +62,6 @@ class LabelAnswerer:
             Reply(one, self.count_tokens(text), 0, latency_s, "stop")
             for text, one in zip(texts, said, strict=True)
         ]
-
-    def stream(
-        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
-    ) -> Iterator[str | Reply]:
-        """The label as one piece, then the reply."""
-        (reply,) = self.generate([conversation], sampling, tools=[tools])
-        yield reply.text
-        yield reply
-
-    def score(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        references: Sequence[str | Message],
-        *,
-        tools: Sequence[str] = (),
-    ) -> list[Score | None]:
-        """None for each: a label's probability is no likelihood of its text."""
-        return [None for _ in references]
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text as the model reads it."""

@@ -10,7 +10,6 @@ import base64
 import functools
 import hashlib
 import json
-import random
 import re
 import time
 import weakref
@@ -22,15 +21,14 @@ import numpy as np
 from pydantic import Field
 
 from luthier.core.errors import ModelError, ResourceError
-from luthier.core.secrets import Secret, redact, reveal
+from luthier.core.secrets import Secret, redact
 from luthier.core.spec import Spec, runtime
 from luthier.models._body import Vectors
+from luthier.models._endpoint import PASSING, asked_pause_s, client, pause_s
 
 if TYPE_CHECKING:
     import httpx2
 
-_PASSING = frozenset([408, 409, 425, 429, 500, 502, 503, 504, 529])
-_LONGEST_PAUSE_S = 60.0
 _PIECES = re.compile(r"\w{1,4}|[^\w\s]")
 
 
@@ -80,18 +78,10 @@ class EndpointEncoder:
         pause: Callable[[float], None] = time.sleep,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        import httpx2
-
         self.spec = spec
         self.dimension, self.max_tokens, self.special_tokens = spec.dimension, spec.max_tokens, 0
         self._pause = pause
-        key = reveal(spec.api_key) if spec.api_key else ""
-        self._client = httpx2.Client(
-            base_url=spec.base_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=spec.timeout_s,
-            transport=transport,
-        )
+        self._client = client(spec.base_url, spec.api_key, spec.timeout_s, transport)
         weakref.finalize(self, self._client.close)
 
     @functools.cached_property
@@ -142,8 +132,7 @@ class EndpointEncoder:
         problem, wait = "", 0.0
         for attempt in range(self.spec.retries + 1):
             if attempt:
-                growing = 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
-                self._pause(min(max(wait, growing), _LONGEST_PAUSE_S))
+                self._pause(pause_s(attempt, wait))
             told = self._once(asked)
             if not isinstance(told, tuple):
                 return self._vectors(told, len(texts))
@@ -165,9 +154,8 @@ class EndpointEncoder:
         if response.status_code == 200:
             return response.text
         problem = f"{response.status_code}: {redact(response.text[:300])}"
-        if response.status_code in _PASSING:
-            header = response.headers.get("retry-after", "")
-            return problem, float(header) if header.isdigit() else 0.0
+        if response.status_code in PASSING:
+            return problem, asked_pause_s(response.headers.get("retry-after", ""))
         raise ModelError(
             f"the endpoint refuses: {problem}",
             where=self.spec.base_url,

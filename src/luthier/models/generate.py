@@ -135,6 +135,29 @@ class Generate(Protocol):
         """Longest prompt plus answer, in tokens."""
 
 
+class GenerateWhole(Generate, Protocol):
+    """What gives an answer in one piece, and cannot tell how likely another one is."""
+
+    def stream(
+        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
+    ) -> Iterator[str | Reply]:
+        """The answer in one piece, then the reply."""
+        [reply] = self.generate([conversation], sampling, tools=[tools])
+        if reply.text:
+            yield reply.text
+        yield reply
+
+    def score(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        references: Sequence[str | Message],
+        *,
+        tools: Sequence[str] = (),
+    ) -> list[Score | None]:
+        """None for each."""
+        return [None] * len(references)
+
+
 class LocalModel:
     """A loaded model that answers.
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import random
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,17 +19,16 @@ from pydantic import Field
 
 from luthier.core.errors import LuthierError, ModelError, ResourceError
 from luthier.core.records import Message
-from luthier.core.secrets import Secret, redact, reveal
+from luthier.core.secrets import Secret, redact
 from luthier.core.spec import Spec, runtime
-from luthier.models.generate import FinishReason, Reply, Sampling, Score
+from luthier.models._endpoint import PASSING, asked_pause_s, client, pause_s
+from luthier.models.generate import FinishReason, GenerateWhole, Reply, Sampling
 
 if TYPE_CHECKING:
     import httpx2
 
 CHARACTERS_PER_TOKEN = 4
-_PASSING = frozenset([408, 409, 425, 429, 500, 502, 503, 504, 529])
 _ABOUT_THE_REQUEST = frozenset([400, 413, 422])
-_LONGEST_PAUSE_S = 60.0
 _SIDES = ("prompt", "completion")
 
 
@@ -62,7 +60,7 @@ class NoAnswerError(ModelError):
     """One call has no usable answer; the next one may have."""
 
 
-class RemoteModel:
+class RemoteModel(GenerateWhole):
     """An endpoint that answers.
 
     Args:
@@ -78,17 +76,9 @@ class RemoteModel:
         pause: Callable[[float], None] = time.sleep,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
-        import httpx2
-
         self.spec = spec
         self._pause = pause
-        key = reveal(spec.api_key) if spec.api_key else ""
-        self._client = httpx2.Client(
-            base_url=spec.base_url.rstrip("/") + "/",
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=spec.timeout_s,
-            transport=transport,
-        )
+        self._client = client(spec.base_url, spec.api_key, spec.timeout_s, transport)
         weakref.finalize(self, self._client.close)
 
     @property
@@ -118,25 +108,6 @@ class RemoteModel:
             offered = tools or [""] * len(conversations)
             return list(pool.map(lambda c, t: self._answer(c, sampling, t), conversations, offered))
 
-    def stream(
-        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
-    ) -> Iterator[str | Reply]:
-        """Answer one conversation; it comes in one piece."""
-        reply = self._answer(conversation, sampling, tools)
-        if reply.text:
-            yield reply.text
-        yield reply
-
-    def score(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        references: Sequence[str | Message],
-        *,
-        tools: Sequence[str] = (),
-    ) -> list[Score | None]:
-        """None for each: chat endpoints don't tell how likely a given answer is."""
-        return [None] * len(conversations)
-
     def _answer(self, conversation: Sequence[Message], sampling: Sampling, tools: str) -> Reply:
         asked: dict[str, Any] = {
             "model": self.spec.model,
@@ -153,8 +124,7 @@ class RemoteModel:
         failure = _Failure("", 0)
         for attempt in range(self.spec.retries + 1):
             if attempt:
-                growing = 2.0 ** (attempt - 1) * random.uniform(0.5, 1.0)
-                self._pause(min(max(failure.wait_s, growing), _LONGEST_PAUSE_S))
+                self._pause(pause_s(attempt, failure.wait_s))
             told = self._once(asked)
             if isinstance(told, Reply):
                 return told
@@ -174,12 +144,12 @@ class RemoteModel:
         if status == 200:
             return _reply(response.text, time.perf_counter() - started)
         problem = f"{status}: {redact(_said(response.text))}"
-        if status not in _PASSING:
+        if status not in PASSING:
             kind = NoAnswerError if status in _ABOUT_THE_REQUEST else ModelError
             raise kind(
                 f"the endpoint refuses: {problem}", where=self.spec.base_url, mend=_mend(status)
             )
-        return _Failure(problem, status, _seconds(response.headers.get("retry-after", "")))
+        return _Failure(problem, status, asked_pause_s(response.headers.get("retry-after", "")))
 
     def _given_up(self, failure: _Failure) -> LuthierError:
         calls, where = self.spec.retries + 1, self.spec.base_url
@@ -258,10 +228,3 @@ def _said(text: str) -> str:
         return str(json.loads(text)["error"]["message"])[:300]
     except (ValueError, KeyError, TypeError):
         return text[:300]
-
-
-def _seconds(header: str) -> float:
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        return 0.0

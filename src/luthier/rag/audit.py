@@ -1,6 +1,6 @@
 """Who saw what: a log of every question put to documents, that cannot be changed unnoticed.
 
-One SQLite file in WAL mode, as the answer log's (`luthier.core.journal`). A line is written before
+One SQLite file (`luthier.core.log_file`). A line is written before
 an answer leaves, and a second one when it has: what was shown to the model counts as seen even if
 the answer never came. Lines are chained by SHA-256 and guarded by triggers against change and
 deletion, so that `Audit.verify` finds what was altered. Where the audit is required and cannot be
@@ -9,26 +9,23 @@ written, no answer leaves.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import hmac
 import json
 import sqlite3
-import threading
-import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
-from luthier.core.errors import ResourceError, StoreError
+from luthier.core.errors import StoreError
 from luthier.core.journal import now
+from luthier.core.log_file import LogFile
 from luthier.core.spec import Spec
 from luthier.rag.access import Viewer
 
 FILE_NAME = "audit.sqlite"
 SCHEMA_VERSION = 1
-_WAIT_S = 20.0
 _FIRST = "0" * 64
 
 Outcome = Literal["asked", "answered", "abstained", "refused", "stopped", "error", "abandoned"]
@@ -89,6 +86,7 @@ CREATE INDEX IF NOT EXISTS seen_name ON seen (name, number);
 CREATE TABLE IF NOT EXISTS key (value BLOB);
 """
 _GUARDED = ("lines", "seen", "key")
+_LOST = "Keep it for the inquiry, and name another file."
 
 
 class Audit:
@@ -102,9 +100,7 @@ class Audit:
 
     def __init__(self, path: Path, spec: AuditSpec) -> None:
         self.path, self.spec = path, spec
-        self._connection: sqlite3.Connection | None = None
-        self._lock = threading.Lock()
-        self._key = b""
+        self._file = LogFile(path, "audit log", SCHEMA_VERSION, _make, _LOST)
 
     def write(
         self,
@@ -125,15 +121,15 @@ class Audit:
             StoreError: The file is no audit log, or stays locked.
             ResourceError: The disk is full or the file cannot be written.
         """
-        with self._lock, _sqlite_errors(self.path):
-            connection = self._open()
+        kept = self._kept(question)
+        with self._file.writing() as connection:
             line = Line(
                 number=0,
                 at=now(),
                 asking=asking,
                 outcome=outcome,
                 viewer=tuple(sorted(viewer)),
-                question=self._kept(question),
+                question=kept,
                 passages=tuple(passages),
                 documents=tuple(dict.fromkeys(documents)),
                 refused=tuple(refused),
@@ -163,11 +159,7 @@ class Audit:
 
     def asked(self, question: str) -> list[Line]:
         """All lines of a question, also where only its digest is kept."""
-        if self._connection is None and not self.path.exists():
-            return []
-        with self._lock, _sqlite_errors(self.path):
-            self._open()
-        digest = self._digest(question)
+        digest = self._digest(question) if self.path.exists() else ""
         return self._select("WHERE question IN (?, ?)", question, digest)
 
     def lines(self) -> list[Line]:
@@ -183,7 +175,10 @@ class Audit:
         """
         before, expected = _FIRST, 1
         for row in self._rows("", digest=True):
-            line, digest = _line(row[:-1]), str(row[-1])
+            try:
+                line, digest = _line(row[:-1]), str(row[-1])
+            except (ValueError, TypeError):  # what stands there was never written by `write`
+                return expected
             if line.number != expected or _chained(before, line) != digest:
                 return expected
             before, expected = digest, expected + 1
@@ -197,10 +192,7 @@ class Audit:
 
     def close(self) -> None:
         """Let go of the file; the next call opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        self._file.close()
 
     def _kept(self, question: str) -> str:
         match self.spec.question:
@@ -213,33 +205,24 @@ class Audit:
 
     def _digest(self, question: str) -> str:
         told = " ".join(question.lower().split()).encode()
-        return "hmac-" + hmac.new(self._key, told, hashlib.sha256).hexdigest()
+        return "hmac-" + hmac.new(self._key(), told, hashlib.sha256).hexdigest()
 
     def _select(self, rest: str, *values: str) -> list[Line]:
-        return [_line(row) for row in self._rows(f"{rest} ORDER BY number", *values)]
+        rows = self._rows(f"{rest} ORDER BY number", *values)
+        try:
+            return [_line(row) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise StoreError(
+                f"this audit log is damaged: {error}", where=str(self.path), mend=_LOST
+            ) from error
 
     def _rows(self, rest: str, *values: str, digest: bool = False) -> list[tuple[object, ...]]:
         columns = ", ".join([*_COLUMNS, *(["digest"] if digest else [])])
-        with self._lock, _sqlite_errors(self.path):
-            if self._connection is None and not self.path.exists():
-                return []
-            found = self._open().execute(f"SELECT {columns} FROM lines {rest}", values)
-            return found.fetchall()
+        return self._file.read(f"SELECT {columns} FROM lines {rest}", values)
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is not None:
-            return self._connection
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._key = _prepare(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
+    def _key(self) -> bytes:
+        with self._file.writing() as connection:
+            return bytes(connection.execute("SELECT value FROM key").fetchone()[0])
 
 
 def _insert(connection: sqlite3.Connection, line: Line) -> None:
@@ -277,63 +260,13 @@ def _line(row: Sequence[object]) -> Line:
     return Line(**fields)  # type: ignore[arg-type]
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> bytes:
-    """Make the tables and triggers; several processes may do so at once. Returns the key."""
-    deadline = time.monotonic() + _WAIT_S
-    while True:
-        try:  # the switch to WAL does not heed the busy timeout
-            connection.execute("PRAGMA journal_mode=WAL")
-            break
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"this audit log was written by a newer Luthier (format {version})",
-            where=str(path),
-            mend="Upgrade Luthier, or name another file.",
-        )
-    if version < SCHEMA_VERSION:
-        connection.execute("BEGIN IMMEDIATE")
-        for statement in _CREATE.split(";")[:-1]:
-            connection.execute(statement)
-        for table in _GUARDED:
-            for event in ("UPDATE", "DELETE"):
-                connection.execute(
-                    f"CREATE TRIGGER IF NOT EXISTS {table}_{event} BEFORE {event} ON {table} "
-                    "BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END"
-                )
-        connection.execute(
-            "INSERT INTO key SELECT randomblob(32) WHERE NOT EXISTS (SELECT 1 FROM key)"
-        )
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    return bytes(connection.execute("SELECT value FROM key").fetchone()[0])
-
-
-@contextlib.contextmanager
-def _sqlite_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.OperationalError, OSError) as error:
-        text = str(error)
-        if "locked" in text:
-            raise StoreError(
-                f"the audit log stayed locked for {_WAIT_S:.0f} s",
-                where=str(path),
-                mend="Another program holds it open for writing; close that one.",
-            ) from error
-        raise ResourceError(
-            f"cannot use the audit log: {text}",
-            where=str(path),
-            mend="Check free disk space and permissions.",
-        ) from error
-    except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-        raise StoreError(
-            f"this file is no audit log, or is damaged: {error}",
-            where=str(path),
-            mend="Keep it for the inquiry, and name another file.",
-        ) from error
+def _make(connection: sqlite3.Connection) -> None:
+    for statement in _CREATE.split(";")[:-1]:
+        connection.execute(statement)
+    for table in _GUARDED:
+        for event in ("UPDATE", "DELETE"):
+            connection.execute(
+                f"CREATE TRIGGER IF NOT EXISTS {table}_{event} BEFORE {event} ON {table} "
+                "BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END"
+            )
+    connection.execute("INSERT INTO key SELECT randomblob(32) WHERE NOT EXISTS (SELECT 1 FROM key)")

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from luthier.core.records import Message, Passage
 from luthier.core.spec import Spec
-from luthier.models.generate import Reply, Sampling, Score
+from luthier.models.generate import GenerateWhole, Reply, Sampling
 from luthier.rag.access import Viewer
 from luthier.rag.guarding.care import Asked, Care, Finds
 from luthier.rag.guarding.leaving import Leaving
@@ -124,7 +124,7 @@ def similarity(encoder: Encoder, *, kept: int = 10_000) -> Similarity:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class ExtractiveAnswerer:
+class ExtractiveAnswerer(GenerateWhole):
     """A `Generate` without a model: retrieves, and says what stands there.
 
     Attributes:
@@ -156,25 +156,6 @@ class ExtractiveAnswerer:
         replies = [self._answer(one) for one in asked]
         took = time.perf_counter() - started
         return [dataclasses.replace(reply, latency_s=took) for reply in replies]
-
-    def stream(
-        self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""
-    ) -> Iterator[str | Reply]:
-        """The answer in one piece, then the reply."""
-        [reply] = self.generate([conversation], sampling)
-        if reply.text:
-            yield reply.text
-        yield reply
-
-    def score(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        references: Sequence[str | Message],
-        *,
-        tools: Sequence[str] = (),
-    ) -> list[Score | None]:
-        """None for each: what only copies has no likelihoods."""
-        return [None] * len(conversations)
 
     def count_tokens(self, text: str) -> int:
         """Words."""
