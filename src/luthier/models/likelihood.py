@@ -70,7 +70,7 @@ def nll(
     fused = _fused_losses(network, ids, positions, segments, targets, smoothing)
     if fused is not None:
         return fused, (targets >= 0).flatten().nonzero()[:, 0] // targets.shape[1]
-    head, finish = _parts(network)[1:]
+    head, finish = parts(network)[1:]
     chosen, wanted, where = _wanted(network, ids, positions, segments, targets)
     piece = max(_ROUND, _LOGITS_AT_ONCE // head.weight.shape[0] // _ROUND * _ROUND)
     losses = []
@@ -99,7 +99,7 @@ def summed_nll(
     fused = _fused_losses(network, ids, positions, segments, targets, smoothing)
     if fused is not None:
         return fused.sum()
-    _, head, finish = _parts(network)
+    _, head, finish = parts(network)
     fits = type(head) is torch.nn.Linear and getattr(head, "bias", None) is None
     if not fits or finish is not _as_is:
         found = nll(network, ids, positions, segments, targets, smoothing=smoothing)[0]
@@ -128,7 +128,7 @@ def _wanted(
     network: Any, ids: Tensor, positions: Tensor, segments: Tensor, targets: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Hidden states and targets of wanted tokens, padded (target -100); where they stand."""
-    decoder = _parts(network)[0]
+    decoder = parts(network)[0]
     if virtual.count(network):
         hidden = virtual.hidden(network, ids, positions, segments)
     else:
@@ -260,8 +260,8 @@ def _packed_nll(
             first = piece.scored - piece.begin
             targets[line, at + first : at + n - 1] = own[first:]
             at += n
-    parts = (torch.from_numpy(a).to(network.device) for a in (ids, positions, segments, targets))
-    return nll(network, *parts)[0]
+    arrays = (ids, positions, segments, targets)
+    return nll(network, *(torch.from_numpy(a).to(network.device) for a in arrays))[0]
 
 
 def _single_nll(
@@ -359,7 +359,7 @@ def _nll(
     return functional.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
 
 
-def _parts(network: Any) -> tuple[Any, Any, Callable[[Tensor], Tensor]]:
+def parts(network: Any) -> tuple[Any, Any, Callable[[Tensor], Tensor]]:
     """The decoder, the vocabulary projection, and what the model does to logits after it."""
     whole = network.get_base_model() if hasattr(network, "get_base_model") else network
     config = whole.config.get_text_config()

@@ -64,7 +64,7 @@ def hidden(network: Any, ids: Tensor, positions: Tensor, segments: Tensor) -> Te
     seen = (segments[:, :, None] == segments[:, None, :]) & (at[:, :, None] >= at[:, None, :])
     out = decoder(
         input_ids=ids,
-        attention_mask=_masks(decoder, *_with_virtual(seen, at, at, before)),
+        attention_mask=masks(decoder, *with_cached(seen, at, at, before)),
         position_ids=at,
         past_key_values=cache(network, len(ids)),
         use_cache=True,
@@ -83,7 +83,7 @@ def decoding_mask(network: Any, attention: Tensor, queries: Tensor) -> Any:
     """
     keys = attention.cumsum(1) - 1
     seen = attention.bool()[:, None, :] & (keys[:, None, :] <= queries[:, :, None])
-    return _masks(network, seen, queries[:, :, None] - keys[:, None, :])
+    return masks(network, seen, queries[:, :, None] - keys[:, None, :])
 
 
 def _config(network: Any) -> Any:
@@ -95,9 +95,7 @@ def _config(network: Any) -> Any:
     return config if getattr(config, "is_prompt_learning", False) else None
 
 
-def _with_virtual(
-    seen: Tensor, queries: Tensor, keys: Tensor, before: int
-) -> tuple[Tensor, Tensor]:
+def with_cached(seen: Tensor, queries: Tensor, keys: Tensor, before: int) -> tuple[Tensor, Tensor]:
     """What is seen, and how far away, with a column for each virtual token before the others."""
     rows, length = queries.shape
     columns = torch.arange(before, device=keys.device).expand(rows, before)
@@ -106,7 +104,7 @@ def _with_virtual(
     return seen, queries[:, :, None] - keys[:, None, :]
 
 
-def _masks(network: Any, seen: Tensor, distance: Tensor) -> Tensor | dict[str, Tensor]:
+def masks(network: Any, seen: Tensor, distance: Tensor) -> Tensor | dict[str, Tensor]:
     """A mask in the form the network takes: one, or one for each kind of layer.
 
     Args:
