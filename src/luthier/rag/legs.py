@@ -12,7 +12,7 @@ import functools
 import itertools
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from luthier.core.columns import to_records
 from luthier.core.errors import StoreError
 from luthier.core.records import Passage
 from luthier.models.encode import Vectors
@@ -31,10 +30,8 @@ from luthier.rag.search.grow import grown, tidied
 from luthier.rag.search.lexical import LegsSpec as LegsSpec, Scores, Weighting, bm25_idf, cosine_idf
 from luthier.rag.search.lists import Rows
 from luthier.rag.search.living import Chosen, Living, Slices
-from luthier.rag.search.words import stem, words
+from luthier.rag.search.words import Query as Query, weighed
 
-Query = str | Sequence[str] | Mapping[str, float]
-"""A question; or its words; or its words with their weights."""
 _VOCABULARIES = 4  # kept at once
 
 
@@ -57,6 +54,15 @@ class Hits:
 _NOTHING = Hits(np.empty(0, np.int32), np.empty(0, np.float32))
 
 
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class _Asked:
+    """The words of a query in a version: their weights, places in each segment, and passages."""
+
+    weights: dict[bytes, float]
+    places: list[Sequence[int]]
+    df: list[int]
+
+
 class Legs:
     """A version, searchable. Made by `of`, `updated` or `open`; it never changes.
 
@@ -77,6 +83,7 @@ class Legs:
         self._starts = [0, *self._ends[:-1]] if living else []
         self._slices = Slices(self._living)
         self._words: OrderedDict[tuple[object, ...], dict[str, int]] = OrderedDict()
+        self._last: tuple[str, _Asked] | None = None  # a question is looked up more than once
 
     @classmethod
     def of(cls, batches: Iterable[pa.RecordBatch | pa.Table], spec: LegsSpec | None = None) -> Legs:
@@ -176,22 +183,19 @@ class Legs:
             Hits; equal scores stand in the order of their ids.
         """
         asked = self._asked(query)
-        if not asked or depth < 1 or not self.count:
+        if not asked.weights or depth < 1 or not self.count:
             return _NOTHING
         how = weighting or self.spec.weighting
-        names = list(asked)
-        found = [one.find(names) for one in self._living]
-        df = list(map(sum, zip(*(counts for _, counts in found), strict=True)))
         rare = bm25_idf if how == "bm25" else cosine_idf
-        rarity = [rare(count, self.count) for count in df]
-        weights = [w * idf for w, idf in zip(asked.values(), rarity, strict=True)]
+        rarity = [rare(count, self.count) for count in asked.df]
+        weights = [w * idf for w, idf in zip(asked.weights.values(), rarity, strict=True)]
         if how == "tfidf":
             length = math.sqrt(sum(weight * weight for weight in weights))
             weights = [w * idf / length for w, idf in zip(weights, rarity, strict=True)]
         norms = self._bm25_norms(k1, b) if how == "bm25" else self._cosine_norms
         hits = []
         for index, held in self._held(part):
-            best, terms = self._living[index].segment.words.best, found[index][0]
+            best, terms = self._living[index].segment.words.best, asked.places[index]
             hits.append((index, *best(terms, weights, norms[index], held.mask, depth)))
         return self._merged(hits, depth)
 
@@ -231,9 +235,8 @@ class Legs:
     def terms(self, query: Query) -> dict[bytes, tuple[float, int]]:
         """The stems of a query: how often each stands in it, and how many passages have it."""
         asked = self._asked(query)
-        found = [one.find(list(asked))[1] for one in self._living]
-        counts = [sum(one) for one in zip(*found, strict=True)] if found else [0] * len(asked)
-        return dict(zip(asked, zip(asked.values(), counts, strict=True), strict=True))
+        pairs = zip(asked.weights.values(), asked.df, strict=True)
+        return dict(zip(asked.weights, pairs, strict=True))
 
     def size(self, part: Slice) -> int:
         """How many passages a slice holds."""
@@ -244,16 +247,19 @@ class Legs:
 
         Those that the slice does not hold are left out: each is asked again, whatever found it.
         """
-        made: dict[int, Passage] = {}
+        return [one for one in self.look(rows, part) if one is not None]
+
+    def look(self, rows: Sequence[int] | Rows, part: Slice) -> list[Passage | None]:
+        """Passages by row; None for those that the slice does not hold."""
+        made: list[Passage | None] = [None] * len(rows)
         for index, places, local in self._split(rows):
             one = self._living[index]
-            table = one.segment.rows.take(pa.array(local))
-            alive = one.alive[local]
-            records = to_records(table, Passage)
-            for place, passage, lives in zip(places, records, alive, strict=True):
+            alive = one.alive[local].tolist()
+            found = one.segment.passages(local)
+            for place, passage, lives in zip(places.tolist(), found, alive, strict=True):
                 if lives and part.holds(passage):
                     made[place] = passage
-        return [made[place] for place in sorted(made)]
+        return made
 
     def ids(self, rows: Sequence[int] | Rows) -> list[str]:
         """Ids of passages by row."""
@@ -307,19 +313,19 @@ class Legs:
             self._words.popitem(last=False)
         return made
 
-    def _asked(self, query: Query) -> dict[bytes, float]:
-        """Terms of a query with their weights."""
-        made: dict[bytes, float] = {}
-        language = self.spec.stemmer
-        if isinstance(query, Mapping):
-            for text, weight in query.items():
-                for word in words(text) if weight > 0 else ():
-                    term = stem(word, language)
-                    made[term] = made.get(term, 0.0) + weight
-            return made
-        for word in words(query if isinstance(query, str) else " ".join(query)):
-            term = stem(word, language)
-            made[term] = made.get(term, 0.0) + 1.0
+    def _asked(self, query: Query) -> _Asked:
+        """The words of a query, looked up."""
+        last = self._last
+        if last is not None and isinstance(query, str) and last[0] == query:
+            return last[1]
+        weights = weighed(query, self.spec.stemmer)
+        names = list(weights)
+        found = [one.find(names) for one in self._living]
+        counts = [counts for _, counts in found]
+        df = list(map(sum, zip(*counts, strict=True))) if found else [0] * len(names)
+        made = _Asked(weights, [places for places, _ in found], df)
+        if isinstance(query, str):
+            self._last = query, made
         return made
 
     def _held(self, part: Slice) -> Iterator[tuple[int, Chosen]]:
@@ -380,7 +386,7 @@ class Legs:
     def _column(self, name: str, rows: Sequence[int] | Rows) -> list[str]:
         made: list[Any] = [None] * len(rows)
         for index, places, local in self._split(rows):
-            values = self._living[index].segment.text(name, local)
+            values = self._living[index].segment.read[name](local)
             for place, value in zip(places.tolist(), values, strict=True):
                 made[place] = value
         return made

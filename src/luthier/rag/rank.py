@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
+from luthier.core.columns import with_columns
 from luthier.core.records import Passage
 from luthier.core.spec import Spec
 from luthier.rag.access import Slice
@@ -203,7 +205,7 @@ def rank(
     pinned = _pinned(top, question, facts, held, blocked)
     keys = {one.passage.id for one in pinned}
     order = [*pinned, *(one for one in top if one.passage.id not in keys)][:k]
-    return Ranking(tuple(_told(one) for one in order), candidates, weight, blocked)
+    return Ranking(tuple(_told(order)), candidates, weight, blocked)
 
 
 def _weight(legs: Sequence[Leg], question: Question, spec: RankSpec) -> float:
@@ -227,11 +229,13 @@ def _pool(
 ) -> list[_Candidate]:
     """The best that may be seen and are not blocked, as many as later steps look at."""
     scores, titles = joined.scores, np.zeros(len(joined.keys))
+    order = np.arange(len(scores))
     if spec.title_weight:
         best = facts.titles(joined.keys[:POOL])
         titles[: len(best)] = spec.title_weight * named(question.text, best)
-        scores = scores + titles
-    order = np.lexsort((joined.keys, -scores))
+        if titles.any():
+            scores = scores + titles
+            order = np.lexsort((joined.keys, -scores))
     size = max(k, spec.rerank_top if reads else 0)
     if held or spec.half_life_days or spec.diversity:
         size = max(size, POOL)
@@ -239,28 +243,35 @@ def _pool(
     for start in range(0, len(order), size):
         places = order[start : start + size]
         looked = facts.look(joined.keys[places], question.part)
-        for place, passage in zip(places.tolist(), looked, strict=True):
+        reasons = _found(joined, legs, places, titles[places])
+        told = zip(joined.keys[places], looked, scores[places].tolist(), reasons, strict=True)
+        for key, passage, score, why in told:
             if passage is None or not question.part.holds(passage):
                 continue
             if (rule := held.blocked(passage)) is not None:
                 blocked[rule.name] = blocked.get(rule.name, 0) + 1
                 continue
-            why = _found(joined, legs, place, float(titles[place]))
-            made.append(_Candidate(joined.keys[place], passage, float(scores[place]), 1.0, why))
+            made.append(_Candidate(key, passage, score, 1.0, why))
         if len(made) >= size:
             break
     return made[:size]
 
 
-def _found(joined: Fused, legs: Sequence[Leg], place: int, title: float) -> list[Reason]:
-    why = []
-    for index, leg in enumerate(legs):
-        rank_, part = int(joined.ranks[index, place]), float(joined.parts[index, place])
-        where = f"place {rank_} by {leg.label}" if rank_ else f"not found by {leg.label}"
-        why.append(Reason(leg.kind, part, f"{where} (+{part:.3f})"))
-    if title:
-        why.append(Reason("title", title, f"its title is named (+{title:.3f})"))
-    return why
+def _found(
+    joined: Fused, legs: Sequence[Leg], places: npt.NDArray[np.intp], titles: Floats
+) -> list[list[Reason]]:
+    """What each search gave to some candidates."""
+    made: list[list[Reason]] = [[] for _ in places]
+    for leg, ranks, parts in zip(legs, joined.ranks, joined.parts, strict=True):
+        label, kind = leg.label, leg.kind
+        pairs = zip(made, ranks[places].tolist(), parts[places].tolist(), strict=True)
+        for why, rank_, part in pairs:
+            where = f"place {rank_} by {label}" if rank_ else f"not found by {label}"
+            why.append(Reason(kind, part, f"{where} (+{part:.3f})"))
+    for at in np.flatnonzero(titles).tolist():
+        title = float(titles[at])
+        made[at].append(Reason("title", title, f"its title is named (+{title:.3f})"))
+    return made
 
 
 def _weigh(top: list[_Candidate], held: Holding, spec: RankSpec, now_s: float) -> None:
@@ -377,6 +388,8 @@ def _fetched(
     return _Candidate(key, passage, 0.0, 1.0, [])
 
 
-def _told(one: _Candidate) -> Ranked:
-    passage = dataclasses.replace(one.passage, score=one.score * one.factor)
-    return Ranked(one.key, passage, tuple(one.why))
+def _told(order: Sequence[_Candidate]) -> list[Ranked]:
+    scores = [one.score * one.factor for one in order]
+    passages = with_columns([one.passage for one in order], Passage, score=scores)
+    pairs = zip(order, passages, strict=True)
+    return [Ranked(one.key, passage, tuple(one.why)) for one, passage in pairs]

@@ -12,7 +12,7 @@ from searching import BOTH, switched
 
 from luthier.core.errors import ResourceError
 from luthier.rag.search import words as module
-from luthier.rag.search.words import WordReader, folded, stem, stemmed, words
+from luthier.rag.search.words import WordReader, folded, stem, stemmed, weighed, words
 
 
 @pytest.fixture(params=BOTH)
@@ -87,3 +87,12 @@ def test_every_character_stands_for_one_or_for_none() -> None:
     assert folded(ord("A")) == ord("a")
     assert folded(ord("_")) == folded(ord(" ")) == folded(0) == 0
     assert folded(0x130) == ord("i")  # its lower case is two characters
+
+
+def test_words_of_a_query_are_weighed_in_all_three_ways_of_asking() -> None:
+    once = {b"bee": 2.0, b"hive": 1.0}
+    assert weighed("Bees, bee; hive", "english") == once
+    assert weighed(["Bees", "bee hive"], "english") == once
+    left_out = {"bees": 2.0, "hive": 1.0, "wax": 0.0, "pollen": -1.0}
+    assert weighed(left_out, "english") == once
+    assert weighed("", "none") == {}

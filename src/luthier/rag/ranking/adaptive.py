@@ -83,7 +83,7 @@ def features(legs: Sequence[Leg], asked: Asked) -> Floats | None:
     if words is None or near is None or not asked.count:
         return None
     depth = min(10, len(words.keys), len(near.keys))
-    both = len(np.intersect1d(words.keys[:10], near.keys[:10])) / depth
+    both = len({*words.keys[:10].tolist()} & {*near.keys[:10].tolist()}) / depth
     top = float(words.scores[0])
     bound = words.bound if words.bound > 0 else top
     share = top / bound if bound > 0 else 0.0

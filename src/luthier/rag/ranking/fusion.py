@@ -90,7 +90,8 @@ def fused(
     if not legs:
         raise ValueError("there is nothing to join")
     shares = _shares(legs, meaning_weight)
-    keys = np.unique(np.concatenate([leg.keys for leg in legs]))
+    keys = np.sort(np.concatenate([leg.keys for leg in legs]))
+    keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))] if len(keys) else keys
     parts = np.zeros((len(legs), len(keys)))
     ranks = np.zeros((len(legs), len(keys)), np.int64)
     for index, leg in enumerate(legs):

@@ -33,8 +33,10 @@ def named(query: str, titles: Sequence[str]) -> npt.NDArray[np.float64]:
     scores = np.zeros(len(titles))
     for place, title in enumerate(titles):
         words = _words(title)
+        if asked.isdisjoint(words):
+            continue
         common = len(words & asked)
-        if common and not (" " in title.strip() and common < len(words)):
+        if not (common < len(words) and " " in title.strip()):
             scores[place] = common * (common / len(words)) ** 2
     best = scores.max(initial=0.0)
     return scores / best if best else scores

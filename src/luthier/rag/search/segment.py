@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from luthier.core.columns import schema_of
 from luthier.core.errors import StoreError
 from luthier.core.records import Passage
 from luthier.rag.search.arrays import Arrays, checksum, read_arrays, write_arrays
+from luthier.rag.search.columns import Read, reader
 from luthier.rag.search.dense import Coded, coded
 from luthier.rag.search.lexical import Postings, postings_from, postings_of
 from luthier.rag.search.lists import Lists, lists_from, lists_of
@@ -29,10 +31,11 @@ from luthier.rag.stores.store import VECTOR
 COLUMNS = pa.schema([f for f in schema_of(Passage) if f.name != "score"])
 """What a segment keeps of a passage."""
 FORMAT = 1
+_FIELDS = [field.name for field in dataclasses.fields(Passage)]
 _ROWS, _LISTS, _VECTORS, _ABOUT = "rows.arrow", "lists.bin", "vectors.bin", "segment.json"
 
 
-@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Segment:
     """Passages in the order of their ids.
 
@@ -61,16 +64,16 @@ class Segment:
     def __len__(self) -> int:
         return int(self.rows.num_rows)
 
-    def text(self, column: str, rows: npt.NDArray[np.int32]) -> list[str]:
-        """What a column of text has in some rows."""
-        values = self.rows[column].chunk(0)
-        _, ends, data = values.buffers()
-        if data is None:
-            return [""] * len(rows)
-        at = np.frombuffer(ends, np.int32, len(values) + 1, 4 * values.offset)
-        held = memoryview(data)
-        pairs = zip(at[rows].tolist(), at[rows + 1].tolist(), strict=True)
-        return [str(held[first:last], "utf-8") for first, last in pairs]
+    @functools.cached_property
+    def read(self) -> dict[str, Read]:
+        """What reads some rows of each column."""
+        return {name: reader(self.rows[name].chunk(0)) for name in COLUMNS.names}
+
+    def passages(self, rows: npt.NDArray[np.int32]) -> list[Passage]:
+        """Some rows as passages, with a score of 0."""
+        nothing = [0.0] * len(rows)
+        columns = [self.read[n](rows) if n in self.read else nothing for n in _FIELDS]
+        return list(map(Passage, *columns))
 
     def place_of(self, id_: str) -> int:
         """The row of a passage, or -1."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,8 @@ Language = Literal[
     "italian", "norwegian", "portuguese", "romanian", "russian", "spanish", "swedish", "turkish",
 ]  # fmt: skip
 
+Query = str | Sequence[str] | Mapping[str, float]
+"""A question; or its words; or its words with their weights."""
 LONGEST_STEMMED = 64
 """Bytes; a longer word is no word of a language and stays as it is."""
 _KNOWN = 0x32000  # code points above are no letters
@@ -81,6 +84,23 @@ def stem(word: str, language: Language) -> bytes:
         ResourceError: PyStemmer is not installed.
     """
     return word.encode() if language == "none" else _stems([word.encode()], language)[0]
+
+
+def weighed(query: Query, language: Language) -> dict[bytes, float]:
+    """The terms of a query with their weights; a word that stands in it twice counts twice.
+
+    Raises:
+        ResourceError: PyStemmer is not installed.
+    """
+    made: dict[bytes, float] = {}
+    if isinstance(query, Mapping):
+        pairs = [(word, own) for text, own in query.items() if own > 0 for word in words(text)]
+    else:
+        pairs = [(w, 1.0) for w in words(query if isinstance(query, str) else " ".join(query))]
+    for word, own in pairs:
+        term = stem(word, language)
+        made[term] = made.get(term, 0.0) + own
+    return made
 
 
 def stemmed(column: pa.Array, language: Language) -> pa.Array:
