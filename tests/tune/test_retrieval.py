@@ -59,6 +59,22 @@ def test_an_encoder_learns_and_load_encoder_opens_what_it_becomes(
     assert [k.rsplit(".", 1)[1] for k in kinds] == ["Transformer", "Pooling", "Normalize"]
 
 
+def test_an_encoder_is_drawn_back_towards_what_it_was(wide_encoder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    def weights(folder: Path) -> Any:
+        return load_file(folder / "model.safetensors")["encoder.layer.0.output.dense.weight"]
+
+    for name in ("whole", "half"):
+        (tmp_path / name).mkdir()
+    tuned(wide_encoder, spec_of("encoder"), tmp_path / "whole")
+    told = tuned(wide_encoder, spec_of("encoder", blend=0.5), tmp_path / "half")
+    assert told["validation_loss"] < told["validation_loss_before"]
+    before, whole = weights(wide_encoder), weights(tmp_path / "whole/model")
+    assert (whole - before).abs().max() > 1e-3
+    torch.testing.assert_close(weights(tmp_path / "half/model"), (before + whole) / 2)
+
+
 def test_a_reranker_learns_and_transformers_scores_as_it_was_trained(
     wide_encoder: Path, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from luthier.tune._history import History
     from luthier.tune._objective import Objective
     from luthier.tune._world import World
+    from luthier.tune.retrieval import Kept
 
 TUNE_VERSION = 5
 SHORTHANDS = {"objective": "kind", "method": "kind", "optimizer": "kind", "schedule": "kind"}
@@ -179,12 +180,13 @@ def tune(
     world, ledger, new = world or World(), Ledger(), _check(model, spec)
     learned, held_out = rows_of(train, validation, documents, model, spec, plan, losses, ledger)
     before = _figures_before(held_out, model, plan, spec)
+    kept = retrieval.kept(spec, model)
     method = _make_trainable(model, learned, spec, plan, new, world)
     observer = observer_of(model, validation, spec, folder, world, watch)
     history = _loop.train(model, learned, held_out, spec, plan, folder, progress, observer, world)
     if not world.leads:
         return {}
-    after = _made_whole(model, held_out, plan, folder)
+    after = _made_whole(model, held_out, plan, folder, kept)
     _write(model, history, ledger, folder)
     further = supervised.write_card(spec, model, held_out, losses, plan, folder / "model")
     told = summarise(learned, held_out, ledger, history, before, after, spec.metric_for_best_model)
@@ -241,13 +243,15 @@ def _make_trainable(
 
 
 def _made_whole(
-    model: Model, held_out: Objective | None, plan: Plan, folder: Path
+    model: Model, held_out: Objective | None, plan: Plan, folder: Path, kept: Kept | None
 ) -> dict[str, float]:
     """Fold in what the method put on the network; figures of what comes of it."""
     from luthier.tune.methods import merged
 
     supervised.widen(model)
     model.network = merged(model.network, folder / "adapter")
+    if kept is not None:
+        kept.blend(model)
     return held_out.measure(model, plan) if held_out else {}
 
 
