@@ -4,9 +4,11 @@
 
 The test set is tests/rag/guarding/injections.jsonl: attacks of many families and look-alikes
 that harm nobody, in a dozen languages. The rules were written with one half in view (by hash
-of the text); of the other half only the counts were seen. Both halves have one author, so the second flatters the
-rules too; attacks of others will be found less often. Ordinary text is measured on XQuAD-en,
-SciFact and the documentation of Python's own modules, whichever is there.
+of the text); of the other half only the counts were seen. Both halves have one author, so the
+second flatters the rules too. injections_second.jsonl was written by somebody who had not seen the
+rules, and measured before they were; then they were extended with its first half in view. Ordinary
+text is measured on XQuAD-en, SciFact and the documentation of Python's own modules, whichever is
+there.
 
 A defeat would be less than 0.9 found of the held-out half, or more than 0.1 false alarms in it.
 """
@@ -22,24 +24,21 @@ import textwrap
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from luthier.rag.guarding.frame import neutralise
 from luthier.rag.guarding.injection import scan
 
 LEAST = 0.5
 SET = Path(__file__).parents[1] / "tests" / "rag" / "guarding" / "injections.jsonl"
+SECOND = SET.with_name("injections_second.jsonl")
 MODULES = "argparse asyncio collections csv json logging os pathlib re sqlite3 subprocess textwrap"
 
 
 def main() -> int:
     """Print recall and false alarms."""
-    rows = [json.loads(line) for line in SET.read_text(encoding="utf-8").splitlines()]
-    for half, name in ((0, "in view"), (1, "held out")):
-        own = [r for r in rows if hashlib.sha256(r["text"].encode()).digest()[0] % 2 == half]
-        for attack, what in ((True, "attacks found"), (False, "look-alikes taken for attacks")):
-            chosen = [r for r in own if r["attack"] is attack]
-            hits = sum(scan(r["text"]).score >= LEAST for r in chosen)
-            print(f"{name}: {what}: {hits} of {len(chosen)} ({hits / len(chosen):.3f})")
+    rows = halves(SET, "first set")
+    halves(SECOND, "second set")
     by_family: dict[str, list[bool]] = defaultdict(list)
     for row in rows:
         if row["attack"]:
@@ -52,6 +51,18 @@ def main() -> int:
         print(f"{name}: {hits} of {len(texts)} taken for attacks, {marks} have marks altered")
     speed([r["text"] for r in rows])
     return 0
+
+
+def halves(path: Path, called: str) -> list[dict[str, Any]]:
+    """Print what is found in each half of a set; the set."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for half, name in ((0, "in view"), (1, "held out")):
+        own = [r for r in rows if hashlib.sha256(r["text"].encode()).digest()[0] % 2 == half]
+        for attack, what in ((True, "attacks found"), (False, "look-alikes taken for attacks")):
+            chosen = [r for r in own if r["attack"] is attack]
+            hits = sum(scan(r["text"]).score >= LEAST for r in chosen)
+            print(f"{called}, {name}: {what}: {hits} of {len(chosen)} ({hits / len(chosen):.3f})")
+    return rows
 
 
 def ordinary() -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 ``injections.jsonl`` holds attacks of many kinds and texts that look like them but harm nobody. The
 rules were written with one half of it in view; the other half (by hash) was only counted.
+``injections_second.jsonl`` was written by somebody who had not seen the rules.
 """
 
 from __future__ import annotations
@@ -9,25 +10,30 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from luthier.rag.guarding.injection import scan
 
 LEAST = 0.5
-ROWS = [
-    json.loads(line)
-    for line in Path(__file__).with_name("injections.jsonl").read_text("utf-8").splitlines()
-]
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    lines = Path(__file__).with_name(name).read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+ROWS, SECOND = rows_of("injections.jsonl"), rows_of("injections_second.jsonl")
 
 
 def held_out(text: str) -> bool:
     return hashlib.sha256(text.encode()).digest()[0] % 2 == 1
 
 
-def share(*, attacks: bool, held: bool) -> float:
-    rows = [r for r in ROWS if r["attack"] is attacks and held_out(r["text"]) is held]
-    assert len(rows) >= 50
+def share(*, attacks: bool, held: bool, rows: list[dict[str, Any]] = ROWS) -> float:
+    rows = [r for r in rows if r["attack"] is attacks and held_out(r["text"]) is held]
+    assert len(rows) >= 25
     return sum(scan(r["text"]).score >= LEAST for r in rows) / len(rows)
 
 
@@ -46,6 +52,13 @@ def test_known_attacks_are_found_and_known_harmless_texts_pass() -> None:
 def test_so_are_those_the_rules_were_not_written_from() -> None:
     assert share(attacks=True, held=True) >= 0.9
     assert share(attacks=False, held=True) <= 0.1
+
+
+def test_of_another_hand_s_attacks_far_fewer_are_found_unless_they_were_in_view() -> None:
+    assert share(attacks=True, held=False, rows=SECOND) >= 0.95
+    assert share(attacks=False, held=False, rows=SECOND) <= 0.06
+    assert share(attacks=True, held=True, rows=SECOND) >= 0.4
+    assert share(attacks=False, held=True, rows=SECOND) <= 0.04
 
 
 def test_findings_tell_rule_excerpt_and_disguise() -> None:

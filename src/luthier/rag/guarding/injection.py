@@ -20,11 +20,22 @@ from luthier.rag.guarding.fold import readings
 WEIGHTS = {"certain": 0.9, "likely": 0.6, "weak": 0.35}
 RULES_FILE = "injection_rules.txt"
 _DISGUISED = 0.2  # a text that had to be decoded is the more suspect
+_FOREIGN = frozenset(f"override-{one}" for one in ("ru", "zh", "ja", "ko", "ar"))  # other scripts
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Rule:
+    """A way of taking over; ``parts`` names what a text must hold for the pattern to be tried."""
+
+    name: str
+    weight: float
+    pattern: re.Pattern[str]
+    parts: tuple[str, ...]
 
 
 @functools.cache
-def _rules() -> tuple[tuple[str, float, re.Pattern[str]], ...]:
-    """The rules, in the order of their file."""
+def _rules() -> tuple[tuple[_Rule, ...], dict[str, re.Pattern[str]]]:
+    """The rules, in the order of their file, and their parts."""
     text = (resources.files("luthier.rag.guarding") / RULES_FILE).read_text(encoding="utf-8")
     parts: dict[str, str] = {}
     rules = []
@@ -36,8 +47,16 @@ def _rules() -> tuple[tuple[str, float, re.Pattern[str]], ...]:
         elif word == "rule":
             name, weight, pattern = rest.split(" ", 2)
             compiled = re.compile(_filled(pattern, parts), re.DOTALL)
-            rules.append((name, WEIGHTS[weight], compiled))
-    return tuple(rules)
+            rules.append(_Rule(name, WEIGHTS[weight], compiled, _needed(pattern)))
+    return tuple(rules), {name: re.compile(part) for name, part in parts.items()}
+
+
+def _needed(pattern: str) -> tuple[str, ...]:
+    """Parts without which a pattern cannot match: those outside of groups and of choices."""
+    left, before = re.sub(r"\\.|\[[^\]]*\]", "", pattern), ""
+    while left != before:
+        left, before = re.sub(r"\([^()]*\)(?:[?*+]|\{[\d,]+\})?\??", "", left), left
+    return () if "|" in left else tuple(re.findall(r"\{([A-Z]+)\}(?![?*])", left))
 
 
 def _filled(pattern: str, parts: Mapping[str, str]) -> str:
@@ -96,10 +115,16 @@ def scan(text: str) -> Scan:
 def _scan(reading: str, disguise: str) -> Scan:
     text = re.sub(r"\s*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", reading))
     found: dict[str, Finding] = {}
-    for name, weight, pattern in _rules():
-        match = pattern.search(text)
-        if match and (name not in found or found[name].weight < weight):
-            found[name] = Finding(name, weight, match[0][:80].strip(), disguise)
+    rules, parts = _rules()
+    held = {name for name, part in parts.items() if part.search(text)}
+    ascii_only = text.isascii()
+    for rule in rules:
+        name = rule.name
+        if not held.issuperset(rule.parts) or (ascii_only and name in _FOREIGN):
+            continue
+        match = rule.pattern.search(text)
+        if match and (name not in found or found[name].weight < rule.weight):
+            found[name] = Finding(name, rule.weight, match[0][:80].strip(), disguise)
     left = 1.0
     for one in found.values():
         left *= 1 - one.weight
