@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from luthier.models import _fused_int8
 from luthier.models._fused_bert_network import (
     KEPT,
     MATRICES,
@@ -110,7 +109,7 @@ def release() -> None:
 
 
 def packed(stack: Stack) -> Stack:
-    """The same network with its matrices packed once, for passes that don't change them.
+    """The same network with its matrices packed once, for ``_fused_bert_pass``.
 
     A pass over few tokens is then quick: packing reads and writes all weights.
     """
@@ -208,10 +207,7 @@ class Run:
         self.hidden, attended = dropout(hidden, int(keys[0])), dropout(attention, int(keys[1]))
         self.made: dict[int, Tensor] = {}
         self.embed: tuple[Embedded, EmbedCall] | None = None
-        none: list[tuple[Tensor, ...]] = [()] * len(stack.blocks)
-        packed = stack.ready or none
-        for call, weights, ready in zip(space.calls, stack.blocks, packed, strict=True):
-            call.ready[:] = _pointers(ready or [None] * 4)
+        for call, weights in zip(space.calls, stack.blocks, strict=True):
             call.tokens, call.rows, call.starts = tokens, len(starts) - 1, starts.data_ptr()
             call.hidden, call.attention = self.hidden, attended
             call.weights[:] = [p.data_ptr() for p in weights]
@@ -222,22 +218,12 @@ class Run:
             self._embed(x)
         else:
             self.space.states[0, : self.tokens] = x.detach()
-        if self.stack.small:
-            self._forward_small()
-        else:
-            for call in self.space.calls:
-                self.library.bert_forward(ctypes.byref(call))
+        for call in self.space.calls:
+            self.library.bert_forward(ctypes.byref(call))
         found = self.space.last(len(self.stack.blocks))[: self.tokens].clone()
         if not self.space.keep:
             self._give_back()
         return found
-
-    def _forward_small(self) -> None:
-        """All blocks with their products in eight bits."""
-        quantised = torch.empty(self.tokens * self.stack.inner, dtype=torch.int8)
-        memory = quantised, torch.empty(self.tokens)
-        for call, weights in zip(self.space.calls, self.stack.small, strict=True):
-            _fused_int8.forward(call, weights, memory)
 
     def _embed(self, x: Embedded) -> None:
         space = self.space

@@ -45,11 +45,12 @@ class Call(ctypes.Structure):
         *((name, _POINTER) for name in ("x", "y", *KEPT)),
         *((f"memory_{name}", _POINTER) for name in SHARED),
         ("ready", _POINTER * 4),
+        ("bare", _LONG),
     )
 
 
 class EmbedCall(ctypes.Structure):
-    """The embeddings and a pass; see ``bert_embed.c``."""
+    """The embeddings and a pass; see ``bert.h``."""
 
     _fields_ = (
         *((name, _LONG) for name in ("tokens", "width")),
@@ -58,7 +59,7 @@ class EmbedCall(ctypes.Structure):
         ("dropout", Dropout),
         ("weights", _POINTER * 5),
         ("sums", _POINTER * 5),
-        *((name, _POINTER) for name in ("normed", "y", "slope", "rstd", "memory")),
+        *((name, _POINTER) for name in ("normed", "y", "slope", "rstd", "memory", "kinds")),
     )
 
 
@@ -163,6 +164,15 @@ def embedded(embeddings: Any, words: Tensor, ids: Tensor, positions: Tensor) -> 
     Raises:
         UnknownNetworkError: Other arithmetic.
     """
+    return Embedded(ids, positions, embedding_weights(embeddings, words))
+
+
+def embedding_weights(embeddings: Any, words: Tensor) -> tuple[Tensor, ...]:
+    """What `Embedded` has as its weights.
+
+    Raises:
+        UnknownNetworkError: As for `embedded`.
+    """
     norm = embeddings.LayerNorm
     weights = (
         words,
@@ -172,7 +182,7 @@ def embedded(embeddings: Any, words: Tensor, ids: Tensor, positions: Tensor) -> 
         norm.bias,
     )
     _check(weights)
-    return Embedded(ids, positions, weights)
+    return weights
 
 
 def _block(layer: Any) -> tuple[Tensor, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -20,7 +21,10 @@ _PARTS = (slice(0, 3), slice(3, 4), slice(4, 5), slice(5, 6))  # side by side, o
 
 
 class Small(ctypes.Structure):
-    """See ``bert_int8.h``."""
+    """A block's matrices, and memory for any block: int8 [tokens, inner], float32 [tokens].
+
+    See ``bert_int8.h``.
+    """
 
     _fields_ = (
         ("packed", ctypes.c_void_p * 4),
@@ -48,28 +52,14 @@ def small(stack: Stack) -> Stack:
         steps = [torch.empty(sum(len(p) for p in part)) for part in parts]
         call = Call(width=stack.width, inner=stack.inner)
         call.weights[:] = [p.data_ptr() for p in weights]
-        kernels.bert_pack_int8(ctypes.byref(call), ctypes.byref(_told(packed, steps)))
+        kernels.bert_pack_int8(ctypes.byref(call), ctypes.byref(told(packed, steps)))
         made.append((*packed, *steps))
     return dataclasses.replace(stack, small=tuple(made))
 
 
-def forward(call: Call, weights: tuple[Tensor, ...], memory: tuple[Tensor, Tensor]) -> None:
-    """One block.
-
-    Args:
-        call: As for ``bert_forward``.
-        weights: Of the block, as `small` made them.
-        memory: int8 [tokens, inner] and float32 [tokens], for any block.
-    """
-    told = _told(weights[:4], weights[4:])
-    told.quantised, told.rows = (part.data_ptr() for part in memory)
-    library()[0].bert_forward_int8(ctypes.byref(call), ctypes.byref(told))
-
-
-def _told(
-    packed: tuple[Tensor, ...] | list[Tensor], steps: tuple[Tensor, ...] | list[Tensor]
-) -> Small:
-    told = Small()
-    told.packed[:] = [p.data_ptr() for p in packed]
-    told.steps[:] = [s.data_ptr() for s in steps]
-    return told
+def told(packed: Sequence[Tensor], steps: Sequence[Tensor]) -> Small:
+    """What the kernels are told of a block's matrices; its memory is still to be named."""
+    made = Small()
+    made.packed[:] = [p.data_ptr() for p in packed]
+    made.steps[:] = [s.data_ptr() for s in steps]
+    return made

@@ -72,13 +72,13 @@ INLINE __m512 dropped(const Block *b, const uint32_t *bits, long j, __m512 v) {
  * 2016) */
 void bert_add_and_norm(const Block *b, int which, const bf16 *more, bf16 *normed, bf16 *to) {
     const bf16 *bias = b->bias[which ? DOWN : OUT], *gain = b->gain[which], *shift = b->shift[which];
-    long width = b->width;
+    long width = b->width, tokens = made_tokens(b);
 #pragma omp parallel
     {
         float *v = alloca(width * sizeof *v);
         uint32_t *bits = alloca(width / 8 + 16);
 #pragma omp for schedule(static)
-        for (long t = 0; t < b->tokens; t++) {
+        for (long t = 0; t < tokens; t++) {
             __m512 sum = _mm512_setzero_ps(), squares = _mm512_setzero_ps();
             if (b->hidden.least) draw(b, t, which, bits);
             for (long j = 0; j < width; j += 16) {
@@ -106,20 +106,21 @@ void bert_add_and_norm(const Block *b, int which, const bf16 *more, bf16 *normed
 }
 
 void bert_forward(const Block *b) {
-    long t = b->tokens, w = b->width;
+    long t = b->tokens, w = b->width, some = made_tokens(b);
     float *bias = alloca((3 * w > b->inner ? 3 * w : b->inner) * sizeof *bias);
     Ending sides = {.kind = BIAS, .out = b->sides, .ld = 3 * w};
     Ending gates = {.kind = GELU, .out = b->gates, .ld = b->inner, .other = b->active};
     Ending made = {.kind = STORE, .out = b->made, .ld = w};
+    if (b->bare) gates.kind = GELU_ALONE, gates.out = b->active;
     sides.bias = biases(b, QUERY, 3, bias);
-    matmul(b->x, w, right(b, SIDES_READY), t, 3 * w, w, &sides);
+    matmul_some(b->x, w, right(b, SIDES_READY), t, 3 * w, w, some, &sides);
     bert_attention(b);
-    matmul(b->mixed, w, right(b, OUT_READY), t, w, w, &made);
+    matmul_some(b->mixed, w, right(b, OUT_READY), t, w, w, some, &made);
     bert_add_and_norm(b, 0, b->x, b->normed, b->between);
     gates.bias = biases(b, UP, 1, bias);
     gates.other_ld = b->inner;
-    matmul(b->between, w, right(b, UP_READY), t, b->inner, w, &gates);
-    matmul(b->active, b->inner, right(b, DOWN_READY), t, w, b->inner, &made);
+    matmul_some(b->between, w, right(b, UP_READY), t, b->inner, w, some, &gates);
+    matmul_some(b->active, b->inner, right(b, DOWN_READY), t, w, b->inner, some, &made);
     bert_add_and_norm(b, 1, b->between, b->last_normed, b->y);
 }
 

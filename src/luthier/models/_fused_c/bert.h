@@ -20,13 +20,33 @@ typedef struct {
     bf16 *packed, *made, *left, *right, *slope, *to_out, *to_sides;
     float *sums; /* [threads][3][width], zero */
     bf16 *ready[4]; /* what bert_pack packed once for all passes, or NULL; see bert.c */
+    long bare;      /* states alone: no slopes are kept, and nothing is made behind the rows */
 } Block;
+
+/* Its embeddings: see bert_embed.c. */
+typedef struct {
+    long tokens, width;
+    const int64_t *ids, *positions;
+    float eps;
+    Dropout dropout;
+    const bf16 *words, *places, *types, *gain, *shift;
+    /* float32, to be added to; NULL where none is wanted */
+    float *to_words, *to_places, *to_types, *to_gain, *to_shift;
+    bf16 *normed, *y, *slope; /* slope: the gradient by y; it is written over */
+    float *rstd, *sums;       /* [tokens], [threads][3][width] */
+    const int64_t *kinds;     /* [tokens], or NULL: all of the first kind; a forward pass alone */
+} Embed;
+
+/* Tokens for which something is made. */
+INLINE long made_tokens(const Block *b) { return b->bare ? b->starts[b->rows] : b->tokens; }
 
 /* Which dropout it is; each block has two more for its values. */
 INLINE uint32_t attention_site(const Block *b, long head) {
     return (uint32_t)(b->number * (b->heads + 2) + head + 3);
 }
 
+void bert_embed(const Embed *e);
+void bert_forward(const Block *b);
 long bert_short(const Block *b, long row);
 void bert_short_forward(const Block *b, long row, long head);
 void bert_short_backward(const Block *b, const bf16 *slope, long row, long head);

@@ -1,20 +1,8 @@
-/* BERT's embeddings: the sum of a token's, its place's and the first kind's, normed; and dropout. */
+/* BERT's embeddings: the sum of a token's, its place's and its kind's, normed; and dropout. */
 #include <alloca.h>
 #include <omp.h>
 
 #include "bert.h"
-
-typedef struct {
-    long tokens, width;
-    const int64_t *ids, *positions;
-    float eps;
-    Dropout dropout;
-    const bf16 *words, *places, *kind, *gain, *shift;
-    /* float32, to be added to; NULL where none is wanted */
-    float *to_words, *to_places, *to_kind, *to_gain, *to_shift;
-    bf16 *normed, *y, *slope; /* slope: the gradient by y; it is written over */
-    float *rstd, *sums;       /* [tokens], [threads][3][width] */
-} Embed;
 
 void add_rows(const bf16 *x, const int64_t *ids, float *sums, long rows, long width);
 
@@ -41,10 +29,11 @@ void bert_embed(const Embed *e) {
         for (long t = 0; t < e->tokens; t++) {
             const bf16 *word = e->words + e->ids[t] * width;
             const bf16 *place = e->places + e->positions[t] * width;
+            const bf16 *type = e->types + (e->kinds ? e->kinds[t] : 0) * width;
             __m512 sum = _mm512_setzero_ps(), squares = sum;
             for (long j = 0; j < width; j += 16) {
                 __m512 x = _mm512_add_ps(load(word + j), load(place + j));
-                x = _mm512_add_ps(x, load(e->kind + j));
+                x = _mm512_add_ps(x, load(type + j));
                 _mm512_storeu_ps(v + j, x);
                 sum = _mm512_add_ps(sum, x);
             }
@@ -94,7 +83,7 @@ INLINE void backward_one(const Embed *e, long t, float *own, uint32_t *bits) {
 
 void bert_embed_backward(const Embed *e) {
     long width = e->width, threads = omp_get_max_threads();
-    float *const to[3] = {e->to_shift, e->to_gain, e->to_kind};
+    float *const to[3] = {e->to_shift, e->to_gain, e->to_types};
     memset(e->sums, 0, threads * 3 * width * sizeof(float));
 #pragma omp parallel
     {

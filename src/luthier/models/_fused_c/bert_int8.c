@@ -21,8 +21,8 @@ static void product(const Block *b, const Small *s, int which, const bf16 *x, lo
                     const float *bias, long gelu, bf16 *out) {
     Product p = {.left = s->quantised, .packed = s->packed[which], .rows = s->rows,
                  .columns = s->steps[which], .bias = bias, .out = out, .m = b->tokens, .n = n,
-                 .k = k, .gelu = gelu};
-    quantise_rows(x, b->tokens, k, s->quantised, s->rows);
+                 .k = k, .gelu = gelu, .some = made_tokens(b)};
+    quantise_rows(x, p.some, k, s->quantised, s->rows);
     matmul_int8(&p);
 }
 

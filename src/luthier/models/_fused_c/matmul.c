@@ -65,7 +65,10 @@ INLINE void biased(const Ending *e, long kind, long row, long block, __m512 a, _
     __m512 to_a, to_b;
     a = _mm512_add_ps(a, _mm512_loadu_ps(e->bias + block * 32));
     b = _mm512_add_ps(b, _mm512_loadu_ps(e->bias + block * 32 + 16));
-    if (kind == GELU) {
+    if (kind == GELU_ALONE) {
+        a = gelu(a, &to_a);
+        b = gelu(b, &to_b);
+    } else if (kind == GELU) {
         a = gelu(a, &to_a);
         b = gelu(b, &to_b);
         store2(e->other + row * e->other_ld + block * 32, a, b);
@@ -84,7 +87,7 @@ INLINE void end_row(const Ending *e, long kind, long row, long block, __m512 a, 
         store2(to, _mm512_add_ps(a, load(more)), _mm512_add_ps(b, load(more + 16)));
     } else if (kind == SWIGLU) {
         swiglu(e, row, block, a, b);
-    } else if (kind == BIAS || kind == GELU) {
+    } else if (kind == BIAS || kind == GELU || kind == GELU_ALONE) {
         biased(e, kind, row, block, a, b);
     } else if (kind == TIMES) {
         store2(to, _mm512_mul_ps(a, load(to)), _mm512_mul_ps(b, load(to + 16)));
@@ -96,43 +99,46 @@ INLINE void end_row(const Ending *e, long kind, long row, long block, __m512 a, 
 
 typedef struct { /* 32 x 32 of the result whose ending is still to come */
     float *sums;
-    long m, n;
+    long m, n, rows; /* rows: that are wanted */
 } Open;
 
 /* One 32 x 32 of the result; between its steps come the endings of the one before, so that tiles and
- * registers work at the same time. */
+ * registers work at the same time. What is read after next is fetched: few rows wait for memory. */
 INLINE void square(const bf16 *left, long ld, const bf16 *right, long k, const Ending *e, long kind,
                    const Open *last) {
     long done = 0, blocks = k / 32, each = (32 + blocks - 1) / blocks;
     sums_zero();
     for (long j = 0; j < blocks; j++) {
         multiply(left + j * 32, left + 16 * ld + j * 32, ld, 32, right + j * BLOCK, 1);
-        for (long end = done + each; last->sums && done < end && done < 32; done++)
+        for (long i = 0; i < BLOCK; i += 32)
+            _mm_prefetch((const char *)(right + (j + 2) * BLOCK + i), _MM_HINT_T0);
+        for (long end = done + each; last->sums && done < end && done < last->rows; done++)
             end_row(e, kind, last->m + done, last->n, _mm512_load_ps(last->sums + done * 32),
                     _mm512_load_ps(last->sums + done * 32 + 16));
     }
 }
 
 INLINE void piece(const bf16 *a, long ld, const bf16 *packed, long m0, long m1, long n0, long n1,
-                  long k, const Ending *e, long kind) {
+                  long k, long some, const Ending *e, long kind) {
     float sums[2][32 * 32] __attribute__((aligned(64)));
-    Open last = {NULL, 0, 0};
+    Open last = {NULL, 0, 0, 0};
     long high = (m1 - m0) / 32, wide = n1 - n0;
     for (long i = 0; i < high * wide; i++) {
         /* what is used again and again stays in the first cache: 32 rows of a, or of B.T */
         long m = m0 + (k <= 512 ? i / wide : i % high) * 32;
         long n = n0 + (k <= 512 ? i % wide : i / high);
         square(a + m * ld, ld, packed + n * k * 32, k, e, kind, &last);
-        last = (Open){sums[i & 1], m, n};
+        last = (Open){sums[i & 1], m, n, some - m < 32 ? some - m : 32};
         sums_store(last.sums, last.sums + 16 * 32, 32);
     }
-    for (long i = 0; last.sums && i < 32; i++)
+    for (long i = 0; last.sums && i < last.rows; i++)
         end_row(e, kind, last.m + i, last.n, _mm512_load_ps(last.sums + i * 32),
                 _mm512_load_ps(last.sums + i * 32 + 16));
 }
 
-/* a [m][k] times a packed B [k][n]. */
-void matmul(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, const Ending *e) {
+/* The first `some` rows of a [m][k] times a packed B [k][n]. */
+void matmul_some(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, long some,
+                 const Ending *e) {
     long tall = k > 768 ? 128 : 256, high = (m + tall - 1) / tall;
     long wide = (n / 32 + 3) / 4 > 8 ? (n / 32 + 3) / 4 : 8, across = (n / 32 + wide - 1) / wide;
 #pragma omp parallel
@@ -144,17 +150,25 @@ void matmul(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, 
                 long m0 = i * tall, m1 = m0 + tall < m ? m0 + tall : m;
                 long n0 = j * wide, n1 = n0 + wide < n / 32 ? n0 + wide : n / 32;
                 switch (e->kind) { /* one compiled loop for each */
-                case STORE: piece(a, ld, packed, m0, m1, n0, n1, k, e, STORE); break;
-                case ADD: piece(a, ld, packed, m0, m1, n0, n1, k, e, ADD); break;
-                case SWIGLU: piece(a, ld, packed, m0, m1, n0, n1, k, e, SWIGLU); break;
-                case BIAS: piece(a, ld, packed, m0, m1, n0, n1, k, e, BIAS); break;
-                case GELU: piece(a, ld, packed, m0, m1, n0, n1, k, e, GELU); break;
-                case TIMES: piece(a, ld, packed, m0, m1, n0, n1, k, e, TIMES); break;
-                default: piece(a, ld, packed, m0, m1, n0, n1, k, e, SWIGLU_BACKWARD);
+                case STORE: piece(a, ld, packed, m0, m1, n0, n1, k, some, e, STORE); break;
+                case ADD: piece(a, ld, packed, m0, m1, n0, n1, k, some, e, ADD); break;
+                case SWIGLU: piece(a, ld, packed, m0, m1, n0, n1, k, some, e, SWIGLU); break;
+                case BIAS: piece(a, ld, packed, m0, m1, n0, n1, k, some, e, BIAS); break;
+                case GELU: piece(a, ld, packed, m0, m1, n0, n1, k, some, e, GELU); break;
+                case GELU_ALONE:
+                    piece(a, ld, packed, m0, m1, n0, n1, k, some, e, GELU_ALONE);
+                    break;
+                case TIMES: piece(a, ld, packed, m0, m1, n0, n1, k, some, e, TIMES); break;
+                default: piece(a, ld, packed, m0, m1, n0, n1, k, some, e, SWIGLU_BACKWARD);
                 }
             }
         tiles_end();
     }
+}
+
+/* a [m][k] times a packed B [k][n]. */
+void matmul(const bf16 *a, long ld, const bf16 *packed, long m, long n, long k, const Ending *e) {
+    matmul_some(a, ld, packed, m, n, k, m, e);
 }
 
 typedef struct { /* 32 x 32 that still go to the sums */

@@ -70,7 +70,7 @@ INLINE void end_row(const Product *p, const int32_t *sums, long row, long block)
 static void piece(const Product *p, long m0, long m1, long n0, long n1) {
     int32_t sums[2][32 * 32] __attribute__((aligned(64)));
     const int32_t *last = NULL;
-    long last_m = 0, last_n = 0, blocks = p->k / 64, each = (32 + blocks - 1) / blocks;
+    long last_m = 0, last_n = 0, rows = 0, blocks = p->k / 64, each = (32 + blocks - 1) / blocks;
     long high = (m1 - m0) / 32, wide = n1 - n0;
     for (long i = 0; i < high * wide; i++) {
         long m = m0 + i % high * 32, n = n0 + i / high, done = 0;
@@ -85,7 +85,9 @@ static void piece(const Product *p, long m0, long m1, long n0, long n1) {
             _tile_dpbssd(1, 4, 7);
             _tile_dpbssd(2, 5, 6);
             _tile_dpbssd(3, 5, 7);
-            for (long end = done + each; last && done < end && done < 32; done++)
+            for (long i = 0; i < BLOCK8; i += 64)
+                _mm_prefetch((const char *)(right + (j + 2) * BLOCK8 + i), _MM_HINT_T0);
+            for (long end = done + each; last && done < end && done < rows; done++)
                 end_row(p, last + done * 32, last_m + done, last_n);
         }
         int32_t *to = sums[i & 1];
@@ -93,9 +95,9 @@ static void piece(const Product *p, long m0, long m1, long n0, long n1) {
         _tile_stored(1, to + 16, 128);
         _tile_stored(2, to + 16 * 32, 128);
         _tile_stored(3, to + 16 * 32 + 16, 128);
-        last = to, last_m = m, last_n = n;
+        last = to, last_m = m, last_n = n, rows = p->some - m < 32 ? p->some - m : 32;
     }
-    for (long i = 0; last && i < 32; i++) end_row(p, last + i * 32, last_m + i, last_n);
+    for (long i = 0; last && i < rows; i++) end_row(p, last + i * 32, last_m + i, last_n);
 }
 
 void matmul_int8(const Product *p) {
