@@ -13,16 +13,17 @@ from luthier.core.records import Document
 from luthier.models.embed import LocalEncoder
 from luthier.rag import live
 from luthier.rag.access import Slice, viewer
-from luthier.rag.index import INDEX_FILE, SEARCH, open_index
+from luthier.rag.index import INDEX_FILE, SEARCH, STORE, Index, open_index
 from luthier.rag.spec import RagSpec
 from luthier.rag.stores.open import StoreSpec, open_store
 from luthier.rag.stores.store import Change
 
 
-@pytest.fixture(params=["lance", "sqlite"])
+@pytest.fixture(params=["lance", "sqlite", "lance, searched itself", "sqlite, searched itself"])
 def spec(request: pytest.FixtureRequest, tiny_encoder: Path) -> RagSpec:
-    encoder = LocalEncoder(name=str(tiny_encoder))
-    return RagSpec(encoder=encoder, store=StoreSpec(backend=request.param), top_k=20)
+    backend, _, itself = request.param.partition(",")
+    store = StoreSpec(backend=backend, memory_gb=1e-9 if itself else None)
+    return RagSpec(encoder=LocalEncoder(name=str(tiny_encoder)), store=store, top_k=20)
 
 
 def documents(count: int = 6) -> list[Document]:
@@ -82,7 +83,7 @@ def test_what_is_erased_is_found_nowhere(spec: RagSpec, tmp_path: Path) -> None:
 def test_search_files_that_are_lost_or_late_are_made_good(spec: RagSpec, tmp_path: Path) -> None:
     rows = documents()
     live.sync(spec, rows, tmp_path, Quiet())
-    store = open_store(spec.store, tmp_path / live.STORE)
+    store = open_store(spec.store, tmp_path / STORE)
     store.apply(Change(None, ("d0",)))  # as if killed before the search files followed
     assert "d0" in ids(open_index(tmp_path, spec))
     live.sync(spec, rows[1:], tmp_path, Quiet())
@@ -104,3 +105,66 @@ def test_sources_that_vanish_do_not_empty_an_index(spec: RagSpec, tmp_path: Path
     assert len(ids(open_index(tmp_path, spec))) == 6
     live.sync(spec, documents(1), tmp_path, Quiet(), most_gone=1.0)
     assert len(ids(open_index(tmp_path, spec))) == 1
+
+
+def way(index: Index) -> str:
+    return index.way
+
+
+def test_an_index_changes_its_way_when_the_settings_do(tiny_encoder: Path, tmp_path: Path) -> None:
+    def settings(search: str) -> RagSpec:
+        encoder = {"name": str(tiny_encoder)}
+        return RagSpec.model_validate({"encoder": encoder, "store": {"search": search}})
+
+    rows = documents()
+    live.sync(settings("store"), rows, tmp_path, Quiet())
+    index = open_index(tmp_path, settings("store"))
+    assert (way(index), live.health(settings("store"), rows, tmp_path).searched) == ("store",) * 2
+    assert not list((tmp_path / SEARCH).glob("version-*.json"))
+    before = [p.id for p in index.search("wrap the text", k=20)]
+    live.sync(settings("memory"), rows, tmp_path, Quiet())
+    assert way(index) == "store"
+    assert [p.id for p in index.search("wrap the text", k=20)] == before
+    assert way(index) == "memory"
+    live.sync(settings("auto"), rows, tmp_path, Quiet())
+    assert open_index(tmp_path, settings("auto")).way == "memory"
+
+
+def test_what_was_erased_is_not_in_the_words_of_a_store_that_is_searched(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    store = StoreSpec(search="store")
+    spec = RagSpec(encoder=LocalEncoder(name=str(tiny_encoder)), store=store)
+    rows = documents()
+    rows[2] = dataclasses.replace(rows[2], text="wrap zyzzyva")
+    live.sync(spec, rows, tmp_path, Quiet())
+    held = [p for p in (tmp_path / SEARCH).iterdir() if b"zyzzyva" in p.read_bytes()]
+    assert held != []
+    live.erase(spec, tmp_path, ["d2"])
+    assert [p for p in (tmp_path / SEARCH).iterdir() if b"zyzzyva" in p.read_bytes()] == []
+    index = open_index(tmp_path, spec)
+    assert (index.count, "d2" in ids(index)) == (5, False)
+
+
+@pytest.mark.parametrize("where", ["syncing.erase", "publish", "searched.purge"])
+def test_an_erasure_that_was_cut_short_is_ended_by_the_next_who_writes(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Until then it answers; and the sources may have the document no more, or again."""
+    spec = RagSpec(encoder=LocalEncoder(name=str(tiny_encoder)), top_k=20)
+    rows = documents()
+    rows[2] = dataclasses.replace(rows[2], text="wrap zyzzyva")
+    live.sync(spec, rows, tmp_path, Quiet())
+
+    def cut_short(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(f"luthier.rag.live.{where}", cut_short)
+        live.erase(spec, tmp_path, ["d2"])
+    assert live.erasing(tmp_path) == ["d2"]
+    assert ids(open_index(tmp_path, spec)) >= {d.id for d in rows} - {"d2"}
+    live.sync(spec, [d for d in rows if d.id != "d2"], tmp_path, Quiet())
+    assert live.erasing(tmp_path) == []
+    assert "d2" not in ids(open_index(tmp_path, spec))
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"zyzzyva" in p.read_bytes()]

@@ -37,8 +37,7 @@ def told(found: Health) -> str:
         f"version    {found.version} · {found.versions} can be read · made {_age(found.age_s)} ago",
         f"size       {found.bytes / 1e6:.1f} MB in {found.files} files",
     ]
-    if found.recall is not None:
-        lines.append(f"recall@10  {found.recall.worst:.3f} of the store's vector search")
+    lines += _searched(found)
     if found.stale is not None:
         lines.append(
             f"sources    {found.stale.differ:,} documents differ"
@@ -49,6 +48,24 @@ def told(found: Health) -> str:
         mark = "!" if verdict.urgent else "-"
         lines.append(f"{mark} {verdict.what}\n  {verdict.mend}")
     return "\n".join(lines)
+
+
+def _searched(found: Health) -> list[str]:
+    """Where questions are answered from, and how well the store's own search does."""
+    lines = []
+    if found.searched:
+        way = "in memory" if found.searched == "memory" else "in the store itself"
+        lines.append(f"searched   {way} · {found.unindexed:,} rows are in no index of the store")
+    if found.recall is not None:
+        how = str(found.search.get("index", "exact"))
+        if parameters := found.search.get("parameters"):
+            how += ", " + ", ".join(f"{key} {value}" for key, value in parameters.items())
+        whose = f" in the slice of '{found.recall.slice}'" if found.recall.slice else ""
+        lines.append(
+            f"recall@10  {found.recall.overall:.3f} of the store's vector search, "
+            f"{found.recall.worst:.3f} at worst{whose} ({how})"
+        )
+    return lines
 
 
 def _age(seconds: float) -> str:

@@ -57,6 +57,7 @@ class Health:
         search: How vectors are searched, as it was chosen and measured when the index was made.
         stale: How the store differs from the sources; None if these were not given.
         verdicts: What is not as it should be, the urgent first.
+        searched: Where questions are answered from, ``memory`` or ``store``; "" if nobody asks it.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Health:
     search: dict[str, Any]
     stale: Look | None
     verdicts: tuple[Verdict, ...]
+    searched: str = ""
 
     @property
     def well(self) -> bool:
@@ -137,6 +139,11 @@ def health(
     )
     verdicts = sorted(_verdicts(found, gate), key=lambda one: not one.urgent)
     return dataclasses.replace(found, verdicts=tuple(verdicts))
+
+
+def searched_in(found: Health, where: str) -> Health:
+    """The same of an index that is searched in ``memory`` or in the ``store``."""
+    return dataclasses.replace(found, searched=where)
 
 
 def _closed(store: PassageStore, version: int) -> int:

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from luthier.core.errors import DataError, StoreError
 from luthier.core.ledger import Ledger
@@ -28,13 +28,15 @@ from luthier.rag.access import Slice
 from luthier.rag.legs import Legs
 from luthier.rag.retrieve import Found, Means, open_means, question_of, retrieve
 from luthier.rag.rows import check_ids, embed, made_with, passages_of, shortened
+from luthier.rag.search.stored import AnyLegs, open_stored
 from luthier.rag.spec import RagSpec, index_settings
-from luthier.rag.stores.store import rows_of
+from luthier.rag.stores.open import open_store
+from luthier.rag.stores.store import PassageStore, rows_of
 from luthier.rag.sync import digest_of_document
 
 BUILD_VERSION = 2
 INDEX_FILE = "index.json"
-SEARCH, DRAFT = "search", "draft"
+SEARCH, DRAFT, STORE = "search", "draft", "store"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Record:
         passages: How many there are.
         documents: Of how many documents.
         made_s: When this version was made, in seconds since 1970.
+        search: Where it is searched: in memory, or in the store beside it.
     """
 
     version: int
@@ -56,6 +59,7 @@ class Record:
     passages: int
     documents: int
     made_s: float
+    search: Literal["memory", "store"] = "memory"
 
     def write(self, folder: Path) -> None:
         """Write it into a folder in one step; readers see the old one or this."""
@@ -100,7 +104,7 @@ def build(
     made = made_with(spec, encoder)
     if made.embed:
         before = time.monotonic()
-        vectors = embed(passages, encoder, folder / DRAFT, progress)
+        vectors = embed(spec, passages, encoder, folder / DRAFT, progress)
         embed_s = time.monotonic() - before
     digests = {d.id: digest_of_document(d, made) for d in documents if d.id in there}
     Legs.of([rows_of(passages, digests, vectors)], spec.words).save(folder / SEARCH, 1)
@@ -140,10 +144,11 @@ class Index:
         self.folder, self.spec = folder, spec
         self._encoder, self._model = encoder, model
         self._stamp: tuple[int, int] = (0, 0)
+        self._store: PassageStore | None = None
         self._record, self._means = self._opened()
 
     @property
-    def legs(self) -> Legs:
+    def legs(self) -> AnyLegs:
         """What is searched."""
         return self._means.legs
 
@@ -151,6 +156,11 @@ class Index:
     def count(self) -> int:
         """Passages in it."""
         return self._means.legs.count
+
+    @property
+    def way(self) -> Literal["memory", "store"]:
+        """Where it is searched."""
+        return self._record.search
 
     @property
     def version(self) -> int:
@@ -218,12 +228,24 @@ class Index:
         record = read_record(self.folder)
         if self._encoder is not None:
             _check_encoder(record, self._encoder, self.spec, self.folder)
-        legs = Legs.open(self.folder / SEARCH, record.version, self.spec.words)
+        try:
+            legs = self._searched(record)
+        except StoreError:  # its files were just replaced, or it is damaged: a second look tells
+            record = read_record(self.folder)
+            legs = self._searched(record)
         if legs.count != record.passages:
             raise _damaged(self.folder, f"{legs.count} passages instead of {record.passages}")
         means = open_means(legs, self.spec, self._encoder, self._model)
         self._stamp = stamp
         return record, means
+
+    def _searched(self, record: Record) -> AnyLegs:
+        search, words = self.folder / SEARCH, self.spec.words
+        if record.search == "memory":
+            return Legs.open(search, record.version, words)
+        if self._store is None:
+            self._store = open_store(self.spec.store, self.folder / STORE)
+        return open_stored(search, self._store, record.version, words)
 
 
 def open_index(folder: Path, spec: RagSpec, model: Generate | None = None) -> Index:

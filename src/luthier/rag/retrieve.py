@@ -14,16 +14,16 @@ from luthier.core.records import Message, Passage
 from luthier.models.encode import Encodes, Vectors
 from luthier.models.generate import Generate
 from luthier.rag.access import Slice
-from luthier.rag.legs import Legs
 from luthier.rag.queries.linear_map import LinearMap, load_map
 from luthier.rag.queries.spelling import Speller, whole_words
 from luthier.rag.queries.within import within
 from luthier.rag.query import Ask, Change, Tools, process
 from luthier.rag.rank import Question, Ranking, Score, rank
-from luthier.rag.ranking.facts import LegsFacts, asked_of, meaning_leg, words_leg
+from luthier.rag.ranking.facts import asked_of, facts_of, meaning_leg, words_leg
 from luthier.rag.ranking.fusion import Leg
 from luthier.rag.ranking.reader import reader
 from luthier.rag.ranking.rules import Rule, read_rules
+from luthier.rag.search.stored import AnyLegs
 from luthier.rag.spec import RagSpec
 
 DEPTH = 200
@@ -44,7 +44,7 @@ class Means:
         score: The cross-encoder that ``ranking.reranker`` names.
     """
 
-    legs: Legs
+    legs: AnyLegs
     spec: RagSpec
     encoder: Encodes | None = None
     model: Generate | None = None
@@ -86,7 +86,7 @@ class Found:
 
 
 def open_means(
-    legs: Legs,
+    legs: AnyLegs,
     spec: RagSpec,
     encoder: Encodes | None,
     model: Generate | None = None,
@@ -139,7 +139,7 @@ def retrieve(
         legs = _legs(means, one.asks, [next(vectors) for _ in one.asks], max(DEPTH, k), part)
         first = one.asks[0].text
         question = Question(first, part, asked_of(means.legs, first))
-        facts, spec = LegsFacts(means.legs), means.spec.ranking
+        facts, spec = facts_of(means.legs, part), means.spec.ranking
         ranking = rank(legs, question, k, spec, facts, rules=means.rules, score=means.score)
         passages = tuple(ranked.passage for ranked in ranking.passages)
         why = tuple(ranked.text for ranked in ranking.passages)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from luthier.core.errors import DataError
+from luthier.core.errors import DataError, ResourceError
 from luthier.core.ledger import Ledger
-from luthier.core.progress import Progress
+from luthier.core.progress import Progress, Quiet
 from luthier.core.records import Document, Passage
 from luthier.core.spec import digest_of
-from luthier.models.embed import embed_resumably
+from luthier.data.batches import Embedded, map_batches
+from luthier.models.embed import Worker, embed_resumably
 from luthier.models.encode import Encodes, Vectors
 from luthier.rag.chunk import chunk
 from luthier.rag.spec import RagSpec, index_settings
@@ -59,12 +61,50 @@ def encoded_text(passage: Passage) -> str:
     return f"{passage.title}\n{passage.text}"
 
 
+class PassageWorker:
+    """Encodes passages; picklable, so that other processes open the encoder themselves.
+
+    Args:
+        worker: Encodes texts.
+    """
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+
+    def __call__(self, passages: Sequence[Passage]) -> Vectors:
+        """Vectors of some passages."""
+        return self.worker([encoded_text(p) for p in passages])
+
+
+def embedder(spec: RagSpec, encoder: Encodes) -> Callable[[Sequence[Passage]], Vectors]:
+    """What encodes passages where ``embed_on`` says."""
+    if not isinstance(spec.embed_on, Embedded):
+        return PassageWorker(Worker(spec.encoder))
+    return lambda passages: encoder.encode([encoded_text(p) for p in passages])
+
+
+def shared(spec: RagSpec) -> Callable[[Callable[[Any], Vectors], Iterable[Any]], Iterable[Vectors]]:
+    """``map``, or what does the same on the workers that ``embed_on`` names, in order."""
+    if isinstance(spec.embed_on, Embedded):
+        return map
+
+    def share(function: Callable[[Any], Vectors], parts: Iterable[Any]) -> Iterable[Vectors]:
+        try:
+            yield from map_batches(function, parts, runner=spec.embed_on, progress=Quiet())
+        except ResourceError as error:
+            error.where = error.where.replace("data.runner", "rag.embed_on")
+            raise
+
+    return share
+
+
 def embed(
-    passages: Sequence[Passage], encoder: Encodes, draft: Path, progress: Progress
+    spec: RagSpec, passages: Sequence[Passage], encoder: Encodes, draft: Path, progress: Progress
 ) -> Vectors:
     """A vector for each passage; what a killed call computed is not computed again.
 
     Args:
+        spec: Says where, by ``embed_on``.
         passages: What to embed.
         encoder: By what.
         draft: A folder for what is done; the caller removes it in the end.
@@ -72,7 +112,10 @@ def embed(
     """
     texts = [encoded_text(p) for p in passages]
     with progress.task("embedding passages", len(texts)) as task:
-        return embed_resumably(texts, encoder, draft, advance=task.advance)
+        worker = None if isinstance(spec.embed_on, Embedded) else Worker(spec.encoder)
+        return embed_resumably(
+            texts, encoder, draft, advance=task.advance, worker=worker, share=shared(spec)
+        )
 
 
 def made_with(spec: RagSpec, encoder: Encodes) -> Made:

@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema
 
 from luthier.core.errors import ConfigError
 from luthier.core.spec import Spec, allow_bare, digest_file, digest_of, runtime
+from luthier.data.batches import Embedded, RunnerSpec
 from luthier.models.embed import EncoderSpec, LocalEncoder
 from luthier.rag.abstain import AbstainSpec
 from luthier.rag.audit import AuditSpec
@@ -21,6 +22,7 @@ from luthier.rag.guard import GuardSpec
 from luthier.rag.legs import LegsSpec
 from luthier.rag.query import SHORTHANDS as OF_QUERY, QuerySpec
 from luthier.rag.rank import RankSpec
+from luthier.rag.ranking.reader import SENTENCES
 from luthier.rag.stores.open import StoreSpec
 from luthier.rag.support import SupportSpec
 from luthier.rag.tuning import TuningSpec
@@ -67,6 +69,9 @@ class RagSpec(Spec):
     """Log who saw what when a bundle is served; ``{}`` for the defaults."""
     tune: TuningSpec | None = runtime(None)
     """What ``luthier rag tune`` searches; without it, what needs no index built anew."""
+    embed_on: RunnerSpec = runtime(default_factory=Embedded)
+    """Where passages are embedded: in this process, on processes of this machine, or on a Ray
+    cluster; as ``data.runner``."""
     store: StoreSpec = runtime(default_factory=StoreSpec)
     """Where the living index of ``luthier rag`` keeps its passages."""
 
@@ -88,6 +93,8 @@ def anchored(spec: RagSpec, base: Path) -> RagSpec:
     if isinstance(encoder, LocalEncoder) and encoder.name != "minilm":
         encoder = encoder.model_copy(update={"name": placed(encoder.name)})
     files = {name: placed(getattr(rank, name)) for name in ("weights", "rules", "reranker")}
+    if rank.reranker == SENTENCES:
+        files["reranker"] = SENTENCES
     return spec.model_copy(
         update={
             "encoder": encoder,
@@ -112,7 +119,7 @@ def named_files(spec: RagSpec) -> dict[str, str]:
         "rag.query.map": spec.query.map,
         "rag.ranking.reranker": spec.ranking.reranker,
     }
-    return {key: _digest(key, Path(name)) for key, name in told.items() if name}
+    return {k: _digest(k, Path(name)) for k, name in told.items() if name and name != SENTENCES}
 
 
 def _digest(key: str, path: Path) -> str:

@@ -35,6 +35,8 @@ _AT_ONCE = 1024  # texts embedded between two writes of the draft
 
 MakePassages = Callable[[Sequence[Document]], Sequence[Passage]]
 Embed = Callable[[Sequence[Passage]], Vectors]
+Share = Callable[[Embed, Iterable[list[Passage]]], Iterable[Vectors]]
+"""``map``, or what does the same on several workers."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ def sync(
     draft: Path,
     *,
     embed: Embed | None = None,
+    share: Share = map,
     most_gone: float = MOST_GONE,
     progress: Progress | None = None,
     note: str = "",
@@ -174,6 +177,7 @@ def sync(
         draft: A folder for vectors that are computed and not stored yet. It survives a kill, is
             emptied in the end, and keeps a second sync waiting.
         embed: Gives vectors of length 1; it gets each text once. None for a store without.
+        share: Applies ``embed`` to parts of the passages, in order.
         most_gone: Share of the store's documents that may vanish; 1 allows all.
         progress: Where progress is shown.
         note: What the new version is for.
@@ -195,7 +199,9 @@ def sync(
         vectors, embedded = None, 0
         if embed is not None:
             known = _stored(store, plan, made, passages)
-            vectors, embedded = _vectors(passages, known, embed, kept, progress or Quiet())
+            vectors, embedded = _vectors(
+                passages, known, kept, progress or Quiet(), functools.partial(share, embed)
+            )
         rows = rows_of(passages, digests, vectors) if passages else None
         gone = (*plan.gone, *plan.moved.values(), *plan.changed)
         version = plan.version
@@ -288,9 +294,9 @@ def _guard(plan: Look, most_gone: float) -> None:
 def _vectors(
     passages: Sequence[Passage],
     known: dict[Key, Vectors],
-    embed: Embed,
     draft: Draft,
     progress: Progress,
+    embed: Callable[[Iterable[list[Passage]]], Iterable[Vectors]],
 ) -> tuple[Vectors, int]:
     """A vector for each passage, and how many texts were embedded."""
     keys = [key_of(p.title, p.text) for p in passages]
@@ -300,21 +306,22 @@ def _vectors(
             missing.setdefault(key, passage)
     waiting = list(missing.items())
     with progress.task("embedding passages", len(waiting)) as task:
-        for first in range(0, len(waiting), _AT_ONCE):
-            part = waiting[first : first + _AT_ONCE]
-            draft.add([key for key, _ in part], embed([passage for _, passage in part]))
+        parts = [waiting[first : first + _AT_ONCE] for first in range(0, len(waiting), _AT_ONCE)]
+        made = embed([passage for _, passage in part] for part in parts)
+        for part, vectors in zip(parts, made, strict=True):
+            draft.add([key for key, _ in part], vectors)
             task.advance(len(part))
     fresh = [i for i, key in enumerate(keys) if key not in known]
     drafted = draft.vectors([keys[i] for i in fresh])
     if len(fresh) == len(keys):
         return drafted, len(waiting)
-    vectors = np.empty((len(keys), len(next(iter(known.values())))), np.float32)
+    found = np.empty((len(keys), len(next(iter(known.values())))), np.float32)
     if fresh:
-        vectors[fresh] = drafted
+        found[fresh] = drafted
     for i, key in enumerate(keys):
         if key in known:
-            vectors[i] = known[key]
-    return vectors, len(waiting)
+            found[i] = known[key]
+    return found, len(waiting)
 
 
 def _stored(

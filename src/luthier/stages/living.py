@@ -68,7 +68,7 @@ def health(work: Work) -> Health:
 
 def store_of(work: Work) -> PassageStore:
     """Where the index keeps its passages."""
-    from luthier.rag.live import STORE
+    from luthier.rag.index import STORE
     from luthier.rag.stores.open import open_store
 
     return open_store(settings(work).store, folder_of(work) / STORE)

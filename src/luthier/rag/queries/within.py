@@ -17,15 +17,16 @@ from luthier.rag.access import Slice
 from luthier.rag.queries.linear_map import LinearMap
 from luthier.rag.queries.spelling import Speller
 from luthier.rag.query import Tools
+from luthier.rag.search.stored import vectors_found
 
 if TYPE_CHECKING:
-    from luthier.rag.legs import Legs
+    from luthier.rag.search.stored import AnyLegs
 
 Vectors = npt.NDArray[np.float32]
 
 
 def within(
-    legs: Legs,
+    legs: AnyLegs,
     part: Slice,
     *,
     encode: Callable[[Sequence[str]], Vectors] | None = None,
@@ -52,7 +53,7 @@ def within(
         return words.get(word) or len(legs.lexical(word, 1, part))
 
     def nearest(vector: Vectors, count: int) -> Vectors:
-        return legs.vectors(legs.dense(vector, count, part).rows)
+        return vectors_found(legs, legs.dense(vector, count, part).rows, part)
 
     if speller is not None:
         words = legs.vocabulary(part)

@@ -15,6 +15,7 @@ from luthier.rag.legs import Legs, Query
 from luthier.rag.ranking.adaptive import Asked
 from luthier.rag.ranking.fusion import Keys, Leg
 from luthier.rag.search.lexical import bm25_idf
+from luthier.rag.search.stored import AnyLegs, StoreLegs
 
 
 class Facts(Protocol):
@@ -49,8 +50,7 @@ class LegsFacts:
 
     def look(self, keys: Keys, part: Slice) -> Sequence[Passage | None]:
         """See `Facts`."""
-        held = {passage.id: passage for passage in self.legs.passages(keys, part)}
-        return [held.get(one) for one in self.legs.ids(keys)]
+        return self.legs.look(keys, part)
 
     def vectors(self, keys: Keys) -> npt.NDArray[np.float32] | None:
         """See `Facts`."""
@@ -70,8 +70,58 @@ class LegsFacts:
         return np.int32(row) if row >= 0 else None
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """Facts of passages that are searched in their store; keys are ids.
+
+    Attributes:
+        legs: The version that the ids are of.
+        part: Where one may look, so that not even a title comes from outside.
+        held: Passages that were looked up.
+    """
+
+    legs: StoreLegs
+    part: Slice
+    held: dict[str, Passage] = dataclasses.field(default_factory=dict)
+
+    def titles(self, keys: Keys) -> Sequence[str]:
+        """See `Facts`."""
+        found = self.look(keys, self.part)
+        return ["" if one is None else one.title for one in found]
+
+    def look(self, keys: Keys, part: Slice) -> Sequence[Passage | None]:
+        """See `Facts`."""
+        ids = self.legs.ids(keys)
+        missing = [one for one in ids if one not in self.held]
+        self.held.update((p.id, p) for p in self.legs.passages(missing, self.part))
+        found = (self.held.get(one) for one in ids)
+        return [one if one is not None and part.holds(one) else None for one in found]
+
+    def vectors(self, keys: Keys) -> npt.NDArray[np.float32] | None:
+        """See `Facts`."""
+        return self.legs.vectors(self.legs.ids(keys), self.part) if self.legs.dimension else None
+
+    def of_document(self, document: str, question: str, part: Slice) -> Any | None:
+        """See `Facts`."""
+        if part.documents and document not in part.documents:
+            return None
+        own = dataclasses.replace(part, documents=(document,))
+        found = self.legs.lexical(question, 1, own).rows
+        if not len(found) and self.legs.dimension:  # no word in common: any passage of it will do
+            found = self.legs.dense(np.ones(self.legs.dimension, np.float32), 1, own).rows
+        if len(found):
+            return found[0]
+        first = self.legs.passages([f"{document}#0"], part)
+        return first[0].id if first else None
+
+
+def facts_of(legs: AnyLegs, part: Slice) -> Facts:
+    """What looks up the passages of a search within a slice."""
+    return LegsFacts(legs) if isinstance(legs, Legs) else StoreFacts(legs, part)
+
+
 def words_leg(
-    legs: Legs,
+    legs: AnyLegs,
     query: Query,
     depth: int,
     part: Slice,
@@ -101,7 +151,7 @@ def words_leg(
 
 
 def meaning_leg(
-    legs: Legs,
+    legs: AnyLegs,
     vector: npt.NDArray[np.float32],
     depth: int,
     part: Slice,
@@ -114,7 +164,7 @@ def meaning_leg(
     return Leg("meaning", hits.rows, hits.scores, 1.0, weight, name)
 
 
-def asked_of(legs: Legs, query: Query) -> Asked:
+def asked_of(legs: AnyLegs, query: Query) -> Asked:
     """What the search by words knows of a question: its terms in the whole index."""
     df = tuple(df for _, df in legs.terms(query).values())
     if not df or not legs.count:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from luthier.core.secrets import SecretUrl
 from luthier.core.spec import Spec, runtime
@@ -26,6 +26,11 @@ class StoreSpec(Spec):
     """In PostgreSQL, what the names of the tables begin with: one index each."""
     keep_versions: int = runtime(10, ge=1, le=10_000)
     """Versions that can be read and gone back to; older ones are forgotten at the next change."""
+    search: Literal["auto", "memory", "store"] = runtime("auto")
+    """Where the living index is searched: in ``memory``, which is quicker, or in the ``store``, for
+    a corpus that memory does not hold; ``auto`` takes memory while `memory_gb` suffices."""
+    memory_gb: float | None = Field(None, ge=0.0, json_schema_extra={"runtime": True})
+    """Most memory that searching in memory may take; null for half of what is free."""
 
     @field_validator("backend")
     @classmethod
