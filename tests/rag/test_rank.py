@@ -16,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 from luthier.core.errors import ConfigError
 from luthier.core.records import EVERYONE, Passage
 from luthier.rag.access import Slice, viewer
-from luthier.rag.rank import Question, RankSpec, rank, recency
+from luthier.rag.rank import Question, RankSpec, rank
 from luthier.rag.ranking.fusion import Keys, Leg
 from luthier.rag.ranking.rules import Block, Boost, Pin, Rule, What
 
@@ -173,13 +173,6 @@ def test_new_passages_go_before_old_ones_that_are_a_little_better() -> None:
     assert ids(rank(legs([0, 1], []), question, 2, PLAIN, given_)) == ["d0", "d1"]
 
 
-def test_recency_halves_what_can_be_lost() -> None:
-    assert recency(NOW_S, NOW_S, 30, 0.4) == 1.0
-    assert recency(NOW_S - 30 * DAY_S, NOW_S, 30, 0.4) == pytest.approx(0.8)
-    assert recency(NOW_S + DAY_S, NOW_S, 30, 0.4) == 1.0
-    assert recency(0.0, NOW_S, 30, 0.4) == pytest.approx(0.6)
-
-
 def test_the_reader_decides_over_the_best_few() -> None:
     def score(question: str, texts: Sequence[str]) -> Sequence[float]:
         assert question == "q"
@@ -191,6 +184,22 @@ def test_the_reader_decides_over_the_best_few() -> None:
     assert "place 3 before reading, read as 1.000" in found.passages[0].text
     unread = rank(legs(range(6), []), Question("q"), 2, spec, shelf())
     assert ids(unread) == ["d0", "d1"]
+
+
+def test_sentences_are_read_as_shares_of_what_could_be_reached() -> None:
+    def score(question: str, texts: Sequence[str]) -> Sequence[float]:
+        return [0.5 if text.endswith("1") else 0.4 for text in texts]
+
+    own = {"fusion": "calibrated", "reranker": "sentences", "rerank_top": 3}
+    spec = PLAIN.model_copy(update=own)
+    lists = legs(range(3), [])
+    plain = rank(lists, Question("q"), 3, spec, shelf())
+    before = {one.passage.document_id: one.passage.score for one in plain.passages}
+    found = rank(lists, Question("q"), 3, spec, shelf(), score=score)
+    after = {one.passage.document_id: one.passage.score for one in found.passages}
+    assert after["d1"] == pytest.approx(0.7 * before["d1"] + 0.3 * 0.5)
+    assert after["d2"] == pytest.approx(0.7 * before["d2"] + 0.3 * 0.4)
+    assert RankSpec().reading_weight == 0.7
 
 
 def test_what_repeats_goes_back() -> None:

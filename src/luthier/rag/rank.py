@@ -6,7 +6,7 @@ The steps, in this order:
    chosen for each question (`luthier.rag.ranking.adaptive`)
 2. titles that the question names, of the best hundred, add to the score
 3. passages outside the slice and blocked ones are left out; boosts and recency multiply scores
-4. a cross-encoder reads the best few together with the question
+4. a reranker reads the best few together with the question
 5. passages that repeat better ones go back (MMR)
 6. pinned documents go first, where the viewer may see them and nothing blocks them
 """
@@ -14,7 +14,6 @@ The steps, in this order:
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,10 +28,12 @@ from luthier.core.records import Passage
 from luthier.core.spec import Spec
 from luthier.rag.access import Slice
 from luthier.rag.ranking.adaptive import SHIPPED, Asked, load_weights
+from luthier.rag.ranking.age import day_of, recency
 from luthier.rag.ranking.diversity import bags, diverse
 from luthier.rag.ranking.facts import Facts
 from luthier.rag.ranking.fusion import Floats, Fused, Leg, fused
 from luthier.rag.ranking.names import named
+from luthier.rag.ranking.reader import SENTENCES
 from luthier.rag.ranking.rules import Block, Holding, Rule, holding
 
 Score = Callable[[str, Sequence[str]], Sequence[float]]
@@ -40,7 +41,6 @@ Score = Callable[[str, Sequence[str]], Sequence[float]]
 Step = Literal["words", "meaning", "title", "boost", "recency", "rerank", "diversity", "pin"]
 POOL = 100
 """Passages whose titles are read, and that rules and recency may reorder."""
-_DAY_S = 86_400.0
 
 
 class RankSpec(Spec):
@@ -59,11 +59,13 @@ class RankSpec(Spec):
     title_weight: float = Field(0.5, ge=0.0, le=10.0)
     """What a title named in the question adds; words and meaning make 1."""
     reranker: str = ""
-    """A cross-encoder's folder; see `luthier.rag.ranking.reader`."""
+    """What reads the best passages again: ``sentences`` (how near their nearest sentence is, by
+    the index's own encoder), or a cross-encoder's folder."""
     rerank_top: int = Field(0, ge=0, le=1000)
-    """Passages that a cross-encoder reads with the question; 0 for none."""
-    rerank_weight: float = Field(0.7, ge=0.0, le=1.0)
-    """Share of the cross-encoder's score against the joined one."""
+    """Passages that the reranker reads with the question; 0 for none."""
+    rerank_weight: float | None = Field(None, ge=0.0, le=1.0)
+    """Share of the reranker's score against the joined one; default 0.3 for ``sentences``, 0.7 for
+    a cross-encoder."""
     diversity: float = Field(0.0, ge=0.0, le=1.0)
     """How much a passage that repeats a better one goes back, by their vectors, or by their words
     where there are none; 0 for not at all."""
@@ -73,6 +75,18 @@ class RankSpec(Spec):
     """Share of a score that is lost with age; a passage without a date counts as old."""
     rules: str = ""
     """A YAML or JSON file of rules that pin, boost and block; empty for none."""
+
+    @property
+    def reading_weight(self) -> float:
+        """The share that ``rerank_weight`` says, or its default."""
+        if self.rerank_weight is not None:
+            return self.rerank_weight
+        return 0.3 if self.reranker == SENTENCES else 0.7
+
+    @property
+    def reads_shares(self) -> bool:
+        """Whether the reranker's score is a share of what could be reached, as the joined one."""
+        return self.reranker == SENTENCES and self.fusion in ("adaptive", "calibrated")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -200,7 +214,7 @@ def rank(
         top = _pool(joined, found, question, k, spec, facts, held, blocked, reads=score is not None)
         _weigh(top, held, spec, now_s)
         if score is not None and spec.rerank_top:
-            _rerank(top, question.text, score, max(spec.rerank_top, k), spec.rerank_weight)
+            _rerank(top, question.text, score, max(spec.rerank_top, k), spec)
         top = _diverse(top, spec, facts, k)
     pinned = _pinned(top, question, facts, held, blocked)
     keys = {one.passage.id for one in pinned}
@@ -287,40 +301,21 @@ def _weigh(top: list[_Candidate], held: Holding, spec: RankSpec, now_s: float) -
                 one.passage.modified_s, now_s, spec.half_life_days, spec.recency_weight
             )
             one.factor *= factor
-            one.why.append(Reason("recency", factor, f"{_date(one.passage)} (x{factor:.3f})"))
+            one.why.append(
+                Reason("recency", factor, f"{day_of(one.passage.modified_s)} (x{factor:.3f})")
+            )
     top.sort(key=lambda one: -one.score * one.factor)
 
 
-def recency(modified_s: float, now_s: float, half_life_days: float, weight: float) -> float:
-    """What a score is multiplied by for its age: 1 when new, ``1 - weight`` when very old.
-
-    Args:
-        modified_s: When it was changed, in seconds since 1970; 0 if nobody knows, which is old. A
-            time to come is new.
-        now_s: The time.
-        half_life_days: After so many days half of ``weight`` is lost; above 0.
-        weight: Share that is lost with age, 0 to 1.
-    """
-    if modified_s <= 0:
-        return 1.0 - weight
-    age_days = max(0.0, now_s - modified_s) / _DAY_S
-    return float(1.0 - weight + weight * 0.5 ** (age_days / half_life_days))
-
-
-def _date(passage: Passage) -> str:
-    if passage.modified_s <= 0:
-        return "no date"
-    day = dt.datetime.fromtimestamp(passage.modified_s, dt.UTC).date()
-    return f"changed on {day.isoformat()}"
-
-
-def _rerank(top: list[_Candidate], question: str, score: Score, depth: int, weight: float) -> None:
+def _rerank(top: list[_Candidate], question: str, score: Score, depth: int, spec: RankSpec) -> None:
     read = top[:depth]
     if not read:
         return
     texts = [f"{one.passage.title}\n{one.passage.text}".strip() for one in read]
     told = np.asarray(score(question, texts), np.float64)
-    own, joined = _scaled(told), _scaled(np.array([one.score for one in read]))
+    own, joined, weight = told, np.array([one.score for one in read]), spec.reading_weight
+    if not spec.reads_shares:
+        own, joined = _scaled(own), _scaled(joined)
     for place, one in enumerate(read):
         one.score = float(weight * own[place] + (1.0 - weight) * joined[place])
         note = f"place {place + 1} before reading, read as {told[place]:.3f}"

@@ -41,7 +41,7 @@ class Means:
         model: Works on questions, for the steps that ask one.
         map: Moves vectors of questions, where ``query.map`` names it.
         rules: Those of ``ranking.rules``.
-        score: The cross-encoder that ``ranking.reranker`` names.
+        score: What ``ranking.reranker`` names.
     """
 
     legs: AnyLegs
@@ -113,7 +113,7 @@ def open_means(
         model=model,
         map=map_,
         rules=read_rules(Path(spec.ranking.rules)).rules if spec.ranking.rules else (),
-        score=reader(spec.ranking.reranker, spec.ranking.rerank_top),
+        score=reader(spec.ranking.reranker, spec.ranking.rerank_top, encoder and encoder.encode),
     )
 
 
