@@ -32,6 +32,7 @@ def command(
     work = bare(project, sets)
     store = living.store_of(work)
     held = {one for version in store.versions() for one in store.digests(version.number)}
+    held.update(live.erasing(living.folder_of(work)))
     if unknown := [one for one in documents if one not in held]:
         raise DataError(
             f"no version of the index has a document '{unknown[0]}'",

@@ -133,6 +133,24 @@ def test_what_is_erased_is_nowhere(place: Any) -> None:
     assert set(store.match(SECRET, 9, Slice(), newest + 1)) == {"s3#0", "s3#1", "s3#2"}
 
 
+def test_one_can_go_back_to_what_was_before_an_erasure_but_for_what_was_erased(place: Any) -> None:
+    store = place.open()
+    first = store.apply(Change(table(_secret("s1"))))
+    second = store.apply(Change(table(state("k", 1))))
+    third = store.apply(Change(table(state("k", 2), "2"), gone=("kd0",)))
+    was = contents(store, third)
+    newest = store.erase(["s1"])
+    assert [one.number for one in store.versions()] == [first, second, third, newest]
+    assert contents(store, first) == {}
+    assert contents(store, second) == {p.id: p for p in state("k", 1)}
+    assert contents(store, third) == {k: p for k, p in was.items() if p.document_id != "s1"}
+    assert len(store.match("state1", 99, Slice(), second)) == len(contents(store, second))
+    back = store.restore(second)
+    assert contents(place.open(), back) == {p.id: p for p in state("k", 1)}
+    store.optimize()
+    assert contents(place.open(), third) == {k: p for k, p in was.items() if p.document_id != "s1"}
+
+
 def _on_disk(place: Any, word: str) -> bool:
     if place.server is not None:
         return _in_tables(place, word)

@@ -92,10 +92,16 @@ def create(database: Any, name: str, rows: pa.Table) -> Any:
 
 def replace(table: Any, rows: pa.Table | None, gone: Sequence[str]) -> None:
     """Take out the passages of some documents and put in checked rows."""
-    for first in range(0, len(gone), _AT_ONCE):
-        table.delete(one_of("document_id", gone[first : first + _AT_ONCE]))
+    for part in parts(gone):
+        table.delete(part)
     if rows is not None:
         table.add(stored(rows))
+
+
+def parts(documents: Sequence[str]) -> list[str]:
+    """Conditions that hold for the passages of some documents, not too many in each."""
+    firsts = range(0, len(documents), _AT_ONCE)
+    return [one_of("document_id", documents[at : at + _AT_ONCE]) for at in firsts]
 
 
 def put_in_order(table: Any) -> None:

@@ -26,7 +26,7 @@ from luthier.models.encode import Vectors
 from luthier.rag.access import Slice
 from luthier.rag.stores import _lance_table as lance
 from luthier.rag.stores._check import best, check_asked, checked, dimension_of, version_in
-from luthier.rag.stores._record import Record, read_record, writing
+from luthier.rag.stores._record import Kept, Record, read_record, writing
 from luthier.rag.stores.store import DIGEST, Change, Version
 
 _DATABASE = "lance"
@@ -177,32 +177,57 @@ class LanceStore:
         return record.last
 
     def erase(self, documents: Sequence[str]) -> int:
-        """See `PassageStore`. Only the newest version is left."""
+        """See `PassageStore`. All versions stay, without the documents, in a table made anew."""
         with writing(self.folder), lance.lance_errors(self.folder):
             record = read_record(self.folder)
             newest = record.newest
             if newest is None or not record.table or not documents:
                 return newest.version.number if newest else 0
-            old = self.writable(record)
-            left = f"NOT ({lance.one_of('document_id', documents)})"
-            rows = lance.scan(old, (), left)
+            self._sweep(record)
             search = record.search
             if search.get("parameters"):
                 search = {"index": "exact", "why": "documents were erased: make the index anew"}
-            erased = record.erased + len(set(documents))
-            again = dataclasses.replace(record, table="", search=search, kept=(), erased=erased)
-            native = 0
-            if rows.num_rows:
-                again, table = self._first(again, rows)
-                if record.optimized_s:
-                    lance.put_in_order(table)
-                native = table.version
+            again, table = self._without(record, set(documents))
+            if record.optimized_s and table is not None:
+                lance.put_in_order(table)
+            native = table.version if table is not None else 0
+            passages = again.kept[-1].version.passages
             note = f"erased {len(set(documents))} documents"
-            again = again.with_version(native, rows.num_rows, note, self._keep)
+            again = again.with_version(native, passages, note, self._keep)
+            erased = record.erased + len(set(documents))
+            again = dataclasses.replace(again, search=search, erased=erased)
             again.write(self.folder)
             self.close()
             self._sweep(again)
         return again.last
+
+    def _without(self, record: Record, doomed: set[str]) -> tuple[Record, Any]:
+        """All versions once more in the next table, without some documents; none if none has rows.
+
+        The oldest is written whole, of each that follows what differs from the one before.
+        """
+        again, table = dataclasses.replace(record, table="", kept=()), None
+        kept: list[Kept] = []
+        before: dict[str, str] = {}
+        for one in record.kept:
+            number = one.version.number
+            now = {k: v for k, v in self.digests(number).items() if k not in doomed}
+            changed = [k for k, digest in now.items() if before.get(k) != digest]
+            gone = [k for k in before if now.get(k) != before[k]]
+            rows = None
+            if changed:
+                whole = [f"NOT ({lance.one_of('document_id', sorted(doomed))})"]
+                wanted = whole if len(changed) == len(now) else lance.parts(changed)
+                found = [lance.scan(self._at(number), (), part) for part in wanted]
+                rows = pa.concat_tables(found).sort_by("id")
+            if table is None and rows is not None:
+                again, table = self._first(again, rows)
+            elif table is not None and (rows is not None or gone):
+                lance.replace(table, rows, gone)
+            native, count = (table.version, table.count_rows()) if table is not None else (0, 0)
+            kept.append(Kept(dataclasses.replace(one.version, passages=count), native))
+            before = now
+        return dataclasses.replace(again, kept=tuple(kept)), table
 
     def prune(self, keep: int) -> int:
         """See `PassageStore`."""
