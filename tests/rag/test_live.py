@@ -168,3 +168,21 @@ def test_an_erasure_that_was_cut_short_is_ended_by_the_next_who_writes(
     assert live.erasing(tmp_path) == []
     assert "d2" not in ids(open_index(tmp_path, spec))
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"zyzzyva" in p.read_bytes()]
+
+
+def test_old_versions_that_have_the_erased_text_under_another_id_are_forgotten(
+    tiny_encoder: Path, tmp_path: Path
+) -> None:
+    """As where ids count lines, and a line before it was taken out."""
+    spec = RagSpec(encoder=LocalEncoder(name=str(tiny_encoder)), top_k=20)
+    rows = documents()
+    rows[2] = dataclasses.replace(rows[2], text="wrap zyzzyva")
+    live.sync(spec, rows, tmp_path, Quiet())
+    moved = [dataclasses.replace(d, id=f"d{n}") for n, d in enumerate(rows[1:])]
+    live.sync(spec, moved, tmp_path, Quiet())
+    live.sync(spec, moved[:4], tmp_path, Quiet())
+    live.erase(spec, tmp_path, ["d1"])
+    store = open_store(spec.store, tmp_path / STORE)
+    assert [one.number for one in store.versions()] == [2, 3, 4]
+    assert ids(open_index(tmp_path, spec)) == {"d0", "d2", "d3"}
+    assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"zyzzyva" in p.read_bytes()]

@@ -26,6 +26,7 @@ def command(
     """
     from luthier.core.errors import DataError
     from luthier.rag import live
+    from luthier.rag.stores.copies import copies
     from luthier.stages import living
 
     del quiet  # nothing here takes long
@@ -39,8 +40,21 @@ def command(
             where=str(living.folder_of(work)),
             mend="`luthier rag query --json` tells ids of documents.",
         )
+    others = copies(documents, store).now
+    before = len(store.versions())
     gone = live.erase(living.settings(work), living.folder_of(work), documents)
-    told = {"documents": list(documents), "passages": gone, "version": store.version()}
+    forgotten = max(0, before + 1 - len(store.versions()))
+    if as_json:
+        told = {"documents": list(documents), "passages": gone, "version": store.version()}
+        click.echo(as_text({**told, "same_text": list(others), "versions_forgotten": forgotten}))
+        return
     count = len(documents)
-    line = f"{count} document{'s' if count > 1 else ''} erased: {gone:,} passages in all versions"
-    click.echo(as_text(told) if as_json else line)
+    click.echo(
+        f"{count} document{'s' if count > 1 else ''} erased: {gone:,} passages in all versions"
+    )
+    if forgotten:
+        click.echo(
+            f"{forgotten} old versions are forgotten: they are too many, or held it elsewhere"
+        )
+    if others:
+        click.echo(f"The same text still stands in: {', '.join(others)}")

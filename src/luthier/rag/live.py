@@ -34,6 +34,7 @@ from luthier.rag.search import terms
 from luthier.rag.search.stored import terms_file
 from luthier.rag.spec import RagSpec, index_settings
 from luthier.rag.stores._record import writing
+from luthier.rag.stores.copies import copies
 from luthier.rag.stores.open import open_store
 from luthier.rag.stores.store import PassageStore
 from luthier.rag.stores.tend import memory_allowed, memory_needed, tend
@@ -124,7 +125,8 @@ def rollback(spec: RagSpec, folder: Path, version: int) -> int:
 def erase(spec: RagSpec, folder: Path, documents: Sequence[str]) -> int:
     """Remove documents from every version, from the search files and from the disk.
 
-    A source that still has them brings them back at the next `sync`.
+    A source that still has them brings them back at the next `sync`. Old versions that have the
+    same text under another id, as happens where lines of a file have moved, are forgotten.
 
     Returns:
         How many passages of them there were, over all versions.
@@ -139,6 +141,9 @@ def erase(spec: RagSpec, folder: Path, documents: Sequence[str]) -> int:
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / _ERASING, json.dumps(doomed))
+    keep = copies(doomed, store).keep
+    if keep < len(store.versions()):
+        store.prune(keep)
     syncing.erase(doomed, store, folder / DRAFT)
     made = made_with(spec, open_encoder(spec.encoder))
     told = publish(spec, folder, store, made, erased=doomed)
