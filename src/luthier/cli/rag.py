@@ -13,6 +13,7 @@ COMMANDS = {
     "sync": "Bring the index up to date: only what changed is touched.",
     "evaluate": "Measure the search on questions with known answers.",
     "tune": "Search for the settings of retrieval that serve validation questions best.",
+    "fit": "Fit ranking on questions with known answers.",
     "health": "Look the index over: recall, staleness, versions, size.",
     "versions": "List the versions that one can go back to.",
     "rollback": "Go back to an old version.",

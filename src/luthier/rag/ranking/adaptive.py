@@ -130,9 +130,13 @@ class Weights(Spec):
         values = features(legs, asked)
         if values is None or not np.isfinite(values).all():
             return self.fixed
-        read = values[[FEATURES.index(name) for name in self.features]]
-        scaled = np.clip((read - self.centre) / np.array(self.spread), -_FARTHEST, _FARTHEST)
-        return float(_logistic(self.bias + scaled @ np.array(self.coefficients)))
+        known = dict(zip(FEATURES, values.tolist(), strict=True))
+        total = self.bias
+        parts = zip(self.features, self.centre, self.spread, self.coefficients, strict=True)
+        for name, centre, spread, own in parts:
+            away = (known[name] - centre) / spread
+            total += own * min(max(away, -_FARTHEST), _FARTHEST)
+        return float(_logistic(total))
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
@@ -190,7 +194,7 @@ def fit_weights(judged: Sequence[Judged], fitted_on: str, *, seed: int = 0) -> W
     curves = np.stack([_curve(one) for one in usable])
     read = np.stack([_known(one) for one in usable])
     centre, spread = read.mean(axis=0), read.std(axis=0)
-    spread = np.where(spread > 1e-9, spread, 1.0)
+    spread = np.where(spread > 1e-5, spread, 1.0)  # it is kept with six digits
     scaled = np.clip((read - centre) / spread, -_FARTHEST, _FARTHEST)
     folds = _folds([one.group for one in usable], seed)
     base = _validated(curves, scaled, folds, None)
