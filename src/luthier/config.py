@@ -13,6 +13,8 @@ from luthier.core.spec import Spec, allow_bare
 from luthier.core.yaml import read_spec
 from luthier.data.prepare import DataSpec
 from luthier.evaluate.compare import EvaluateSpec
+from luthier.evaluate.decide import DecideSpec
+from luthier.evaluate.gates.rules import GatesSpec
 from luthier.evaluate.routes import Route
 from luthier.models.load import ModelSpec
 from luthier.monitor.watch import MonitorSpec
@@ -63,6 +65,11 @@ class Project(Spec):
     evaluate: EvaluateSpec | None = EvaluateSpec()
     """Stage 5: the comparison; with null nothing is compared. Routes that are not named here are
     all that the sections ``rag``, ``tune`` and ``classifier`` allow."""
+    decide: DecideSpec = DecideSpec()
+    """What ``luthier decide`` measures beside the comparison, what things cost, and what is
+    needed."""
+    gates: GatesSpec = GatesSpec()
+    """What a run must show before it goes on: see ``luthier gate``."""
     serve: ServeSpec = ServeSpec()
     """Stage 6: what is bundled, and how it is served."""
     monitor: MonitorSpec = MonitorSpec()
@@ -112,6 +119,9 @@ def breaches(project: Project) -> Iterator[tuple[Place, str]]:
             yield place, f"the route '{route}' needs a '{section}' section"
         if route in named[:i]:
             yield place, f"'{route}' stands here twice"
+    for i, route in enumerate(project.decide.routes):
+        for section in _lacking(project, route):
+            yield ("decide", "routes", i), f"the route '{route}' needs a '{section}' section"
     served = project.serve.route
     yield from _shared(project)
     if project.tune and project.tune.samples and not _writes(project.tune):

@@ -37,6 +37,8 @@ def ask(
     sampling: Sampling,
     latency_items: int,
     progress: Progress,
+    *,
+    likelihood: bool = True,
 ) -> Asked:
     """Ask one route every item.
 
@@ -45,11 +47,13 @@ def ask(
         route: Who answers.
         items: Test examples.
         sampling: How to decode.
-        latency_items: How many of the first items are asked once more, alone and timed.
+        latency_items: How many of the first items are asked once more, alone and timed; none
+            with 0.
         progress: Gets one bar.
+        likelihood: Also measure how likely the references are, where the route can tell.
     """
     timed = items[:latency_items]
-    steps = 2 * len(items) + len(timed)
+    steps = (1 + likelihood) * len(items) + len(timed)
     with progress.task(f"ask {name}", total=steps) as task:
         replies: list[Reply] = []
         total_f1 = 0.0
@@ -62,16 +66,16 @@ def ask(
             replies += fresh
             task.advance(len(chunk), f"F1 {total_f1 / len(replies):.3f}")
         latencies, unstable = [], 0
-        # warm, so that the first is not an outlier
-        route.generate([timed[0].prompt], sampling, tools=[timed[0].tools])
+        for item in timed[:1]:  # warm, so that the first is not an outlier
+            route.generate([item.prompt], sampling, tools=[item.tools])
         for item, batched in zip(timed, replies, strict=False):
             started = time.perf_counter()
             single = route.generate([item.prompt], sampling, tools=[item.tools])[0]
             latencies.append(time.perf_counter() - started)
             unstable += single.said != batched.said
             task.advance()
-        scores: list[Score | None] = []
-        for chunk in _chunks(items):
+        scores: list[Score | None] = [] if likelihood else [None] * len(items)
+        for chunk in _chunks(items) if likelihood else ():
             references = [i.messages[-1] if i.messages[-1].tool_calls else i.answer for i in chunk]
             scores += route.score(
                 [i.prompt for i in chunk], references, tools=[i.tools for i in chunk]

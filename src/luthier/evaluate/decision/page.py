@@ -1,0 +1,82 @@
+"""The decision as a page that needs nothing beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from luthier.evaluate.decision import figures, words
+from luthier.evaluate.page import Page, Section
+
+
+def page_of(told: Mapping[str, Any]) -> Page:
+    """A page of pictures and tables.
+
+    Args:
+        told: The content of ``decision.json``.
+    """
+    advice = told["advice"]
+    return Page(
+        title=f"{told['project']}: which way to answer",
+        intro=words.basis(told),
+        headline=[advice["sentence"], *advice["reasons"], *advice["apart"]],
+        sections=[one for one in _sections(told) if one.figure or one.rows or one.text],
+    )
+
+
+def _sections(told: Mapping[str, Any]) -> list[Section]:
+    advice, update, curve = told["advice"], told["update"], told["curve"]
+    changes = [f"{line[:1].upper()}{line[1:]}." for line in advice["changes"]]
+    allowed = [
+        f"Not allowed: {name}, for {'; '.join(one['breaks'])}."
+        for name, one in told["routes"].items()
+        if one["breaks"]
+    ]
+    replayed = []
+    if update:
+        replayed = [
+            f"Old fact, new fact: {update['facts']} facts were changed in the documents and in the "
+            "test. Routes that retrieve were asked again with the new index; the others answer as "
+            "before until they are tuned anew.",
+            *(f"“{e['question']}” {e['old']} became {e['new']}." for e in update["examples"][:3]),
+        ]
+    joined = "Routes on the line are beaten by no other in both. Bars are intervals."
+    return [
+        Section("What would change it", text=[*changes, *allowed]),
+        Section("Quality against cost", figures.front(told, "cost"), text=[joined]),
+        Section("Quality against latency", figures.front(told, "latency"), text=[joined]),
+        Section(
+            "Quality, latency and cost", header=words.routes(told)[0], rows=words.routes(told)[1]
+        ),
+        Section(
+            "Where costs break even with the route taken",
+            header=words.break_even(told)[0],
+            rows=words.break_even(told)[1],
+            text=["A dash: one of the two is cheaper at any number."],
+        ),
+        Section(
+            "How they answer",
+            header=words.behaviour(told)[0],
+            rows=words.behaviour(told)[1],
+            text=replayed,
+        ),
+        Section(
+            "Why answers are wrong",
+            figures.wrong(told),
+            header=words.diagnosis(told)[0],
+            rows=words.diagnosis(told)[1],
+            text=[
+                "Gain at most: if each of these answers became right. Gain measured: asked again "
+                "with the right passage first (not retrieved), with it alone (not read), or scored "
+                "by content alone (badly formed)."
+            ],
+        ),
+        Section(
+            "What is commonly advised", header=words.lessons(told)[0], rows=words.lessons(told)[1]
+        ),
+        *(
+            [Section(f"Would more labels help {curve['route']}?", figures.curve(told))]
+            if curve
+            else []
+        ),
+    ]

@@ -1,0 +1,8 @@
+"""The folder of these tests on the path, for what several of them share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,34 @@
+"""Tables of text say what the decision says."""
+
+from __future__ import annotations
+
+from made import decision
+
+from luthier.evaluate.decision import words
+
+
+def test_routes_best_first_with_what_became_of_them() -> None:
+    header, rows = words.routes(decision())
+    assert [row[0] for row in rows] == ["rag+fine-tuned", "rag", "fine-tuned", "base"]
+    assert all(len(row) == len(header) for row in rows)
+    assert rows[0][-1] == "taken"
+    assert rows[1][1].startswith("0.67 [")
+    assert rows[1][2].startswith("-0.25 [-")
+    assert rows[2][-1] in ("worse", "runner-up")
+
+
+def test_every_wrong_answer_is_counted() -> None:
+    _, rows = words.diagnosis(decision())
+    assert ["rag", "not read", "20", "+0.33", "–"] in rows
+    assert ["base", "not known", "60", "+1.00", "–"] in rows
+
+
+def test_the_basis_names_prices_and_use() -> None:
+    said = words.basis(decision())
+    assert "60 questions;" in said
+    assert "10,000 answers and 1 updates of 10% of the facts a month" in said
+    assert "0.1 USD a label" in said
+
+
+def test_old_and_new_facts_only_where_some_changed() -> None:
+    assert "old fact" not in words.behaviour(decision())[0]
