@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from luthier.core.records import Document, Passage
+from luthier.rag.measure import Sought
+from luthier.rag.reading.asked import kind_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class Question:
     """A question and where its answer stands.
 
     Attributes:
+        id: Its id in XQuAD.
         text: The question.
         answer: The first reference answer.
         answers: All of them.
@@ -24,12 +27,22 @@ class Question:
         passage: The paragraph, as one passage.
     """
 
+    id: str
     text: str
     answer: str
     answers: tuple[str, ...]
     start: int
     paragraph: int
     passage: Passage
+
+    @property
+    def sought(self) -> Sought:
+        """As Luthier's measures take it."""
+        document = self.passage.document_id
+        return Sought(
+            self.id, self.text, {document: 1.0}, kind_of(self.text), group=document,
+            answers=self.answers,
+        )  # fmt: skip
 
 
 def read(folder: Path | None) -> list[Question]:
@@ -55,7 +68,9 @@ def read(folder: Path | None) -> list[Question]:
                 answers = tuple(a["text"] for a in asked["answers"])
                 start = asked["answers"][0]["answer_start"]
                 rows.append(
-                    Question(asked["question"], answers[0], answers, start, number, passage)
+                    Question(
+                        asked["id"], asked["question"], answers[0], answers, start, number, passage
+                    )
                 )
             number += 1
     return rows

@@ -31,7 +31,8 @@ from _xquad import Question, documents, read
 from luthier.core.progress import Terminal
 from luthier.core.records import Passage
 from luthier.evaluate.metrics import exact_match, token_f1
-from luthier.rag.abstain import calibrate, cases
+from luthier.rag.abstain import calibrate
+from luthier.rag.calibration import cases
 from luthier.rag.chunkers.tokens import TokenChunks
 from luthier.rag.extract import ExtractSpec, extract, similarity
 from luthier.rag.index import build, open_index
@@ -142,10 +143,7 @@ def abstention(
     questions: Sequence[Question], found: Sequence[list[Passage]], similar: Similarity | None
 ) -> None:
     """Print how often answers are given where there is one and where there is none."""
-    rows = [
-        (one.text, one.passage.document_id, passages)
-        for one, passages in zip(questions, found, strict=True)
-    ]
+    rows = [(one.sought, passages) for one, passages in zip(questions, found, strict=True)]
     pairs = list(zip(rows, questions, strict=True))
     made = [
         cases([r for r, q in pairs if q.paragraph % 2 == half], DEPTH, similar) for half in (0, 1)

@@ -77,7 +77,7 @@ def _questions(documents: Sequence[Document], asked: Sequence[dict[str, str]], l
     for name, questions in sets.items():
         first = measure(questions, bm25, access, metrics=METRICS)
         second = measure(questions, tfidf, access, metrics=METRICS)
-        gap = compare(first, second, "ndcg@10")["all"]
+        gap = compare(first, second, "ndcg@10")["all"].gain
         print(f"\n{name}\n{first.text()}")
         print(f"BM25 minus TF-IDF, nDCG@10: {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]")
 

@@ -22,8 +22,27 @@ def test_the_validation_side_is_asked(project: Path) -> None:
     assert "validation side" in result.output
     assert "ndcg@10" in result.output
     told = json.loads(call("evaluate", "--project", project, "--quiet", "--json").output)
-    assert told["leaks"] == []
-    assert 0 < told["rows"][0]["ndcg@10"]["mean"] <= 1
+    now = told["searches"]["measured"]["now"]
+    assert now["leaks"] == []
+    assert 0 < now["rows"][0]["ndcg@10"]["mean"] <= 1
+
+
+def test_answers_and_another_search_are_measured_on_a_page(project: Path, tmp_path: Path) -> None:
+    document = "harbour 0"
+    lines = [
+        {"question": "When was the harbour of town 0 built?", "answer": "1800",
+         "document": document},
+        {"question": "Which zebra juggles marmalade?", "kind": "nowhere"},
+    ]  # fmt: skip
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    result = call(
+        "evaluate", "--project", project, "--quiet", "--questions", tmp_path / "q.jsonl",
+        "--compare", "bm25", "--route", "extractive", "--html", tmp_path / "page.html",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    for said in ("bm25 - now", "token_f1", "withheld", "abstention is off"):
+        assert said in result.output, said
+    assert "extractive" in (tmp_path / "page.html").read_text()
 
 
 def test_documents_too_alike_make_no_fair_question(project: Path) -> None:

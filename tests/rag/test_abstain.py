@@ -20,7 +20,6 @@ from luthier.rag.abstain import (
     Case,
     Signs,
     calibrate,
-    cases as pair_up,
     signs,
     threshold_at,
 )
@@ -57,15 +56,6 @@ def test_signs_of_a_question() -> None:
     assert signs("When?", []) == Signs()
     assert signs("", FOUND).covered == 0.0
     assert signs("Who?", FOUND, lambda q, texts: [0.1] * (len(texts) - 1) + [0.7]).meaning == 0.7
-
-
-def test_cases_are_made_by_taking_the_document_away() -> None:
-    other = dataclasses.replace(FOUND[0], id="b#0", document_id="b", score=2.0)
-    found = [FOUND[0], other, other]
-    with_it, without = "When was Stradivari born?", "Who?"
-    made = pair_up([(with_it, "a", found), (without, "zzz", found)], depth=2)
-    assert [c.answerable for c in made] == [False, True, False]
-    assert (made[0].signs.best, made[1].signs.best) == (2.0, 3.0)
 
 
 def test_false_answers_are_as_rare_as_promised() -> None:

@@ -25,12 +25,6 @@ def work(tiny_encoder: Path, tmp_path: Path) -> Work:
     return work
 
 
-def test_a_search_by_words_finds_what_was_asked_for(work: Work) -> None:
-    found = retrieval.evaluate(work, living.sought(work, "validation"))
-    assert found.leaks == ()
-    assert found.rows()[0].figures["recall@10"].mean > 0.5
-
-
 def test_chunks_are_searched_too_and_the_index_is_built_for_each_size(work: Work) -> None:
     space = {
         "chunker.chunk_size": Dimension(choices=(80, 160)),

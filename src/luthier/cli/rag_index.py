@@ -24,7 +24,7 @@ def command(
     there and has not changed is left as it is, so it does no harm to call it twice.
     """
     from luthier.rag.index import SEARCH
-    from luthier.stages import living
+    from luthier.stages import living, measuring
 
     work = gather(project, sets, quiet=quiet)
     folder = living.folder_of(work)
@@ -35,4 +35,6 @@ def command(
         click.echo(as_text({**dataclasses.asdict(done), "path": str(folder)}))
         return
     click.echo(synced(done, folder))
+    if note := measuring.stale(work, done.version):
+        click.echo(note)
     click.echo('\n  luthier rag query "..."   find passages')

@@ -50,22 +50,28 @@ def command(
     part = part_of(names, filters)
     index = living.open_living(bare(project, sets))
     [found] = index.look_up([question], top_k, part)
-    said = _answer(index, question, part) if answer else None
+    said, note = _answer(index, question, part) if answer else (None, "")
     if as_json:
         click.echo(as_text(_told(found, said)))
     else:
         _show(found, said, Console(), explain=explain)
+    if note:
+        click.echo(note, err=True)
 
 
-def _answer(index: Index, question: str, part: Slice) -> str:
+def _answer(index: Index, question: str, part: Slice) -> tuple[str, str]:
+    """What the route ``extractive`` answers, and whether it knows when to be silent."""
+    import dataclasses
+
     from luthier.core.records import Message
     from luthier.models.generate import Sampling
-    from luthier.rag.extract import ExtractiveAnswerer
-    from luthier.rag.guarding.care import Care
+    from luthier.rag.routes import extractive
 
-    care = Care(viewer=part.who, part=part)
-    route = ExtractiveAnswerer(index, index.spec.extract, care=care)
-    return route.generate([(Message("user", question),)], Sampling())[0].text
+    route = extractive(index)
+    care = dataclasses.replace(route.care, viewer=part.who, part=part)
+    route = dataclasses.replace(route, care=care)
+    said = route.generate([(Message("user", question),)], Sampling())[0].text
+    return said, "" if care.abstention is None else care.abstention.told
 
 
 def _told(found: Found, said: str | None) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def command(
     answered from the version before. A sync that was killed goes on where it stopped.
     """
     from luthier.rag.sync import MOST_GONE
-    from luthier.stages import living
+    from luthier.stages import living, measuring
 
     work = gather(project, sets, quiet=quiet)
     if dry_run:
@@ -56,11 +56,13 @@ def command(
     done = living.sync(work, most_gone=MOST_GONE if most_gone is None else most_gone)
     if optimize:
         living.optimize(work)
+    note = measuring.stale(work, done.version)
     if as_json:
         told: dict[str, Any] = {**dataclasses.asdict(done), "path": str(living.folder_of(work))}
-        click.echo(as_text(told))
+        click.echo(as_text({**told, "calibration": note}))
     else:
         click.echo(synced(done, living.folder_of(work)))
+        click.echo(f"{note}\n" if note else "", nl=False)
 
 
 def synced(done: Synced, folder: Path) -> str:

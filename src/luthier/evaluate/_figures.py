@@ -46,7 +46,7 @@ def comparison(data: Mapping[str, Any]) -> Figure:
             domain=[start, start + width],
             range=[0, top * 1.22 or 1],
             anchor=f"y{suffix}",
-            title=_title(METRIC_NAMES[metric]),
+            title=_title(METRIC_NAMES.get(metric, metric)),
             nticks=6,
         )
         layout[f"yaxis{suffix}"] = _axis(

@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -29,7 +29,7 @@ from luthier.core.store import write_atomic
 from luthier.rag.reading.spans import Similarity, find, weights
 from luthier.rag.reading.terms import stems
 
-VERSION = 1
+VERSION = 2
 FILE_NAME = "abstention.json"
 LEAST = 20
 """Fewest answerable and fewest unanswerable questions of a calibration."""
@@ -118,31 +118,6 @@ def signs(question: str, passages: Sequence[Passage], similar: Similarity | None
     )
 
 
-def cases(
-    rows: Iterable[tuple[str, str, Sequence[Passage]]],
-    depth: int,
-    similar: Similarity | None = None,
-) -> list[Case]:
-    """Make cases from questions whose document is known.
-
-    With its document a question can be answered, if that was found; without it, among all else that
-    was found, it cannot, unless another document tells the same.
-
-    Args:
-        rows: Question, id of the document that answers it, and what was found, best first: more
-            than ``depth`` passages, so that enough are left without the document.
-        depth: Passages that an answer is given from.
-        similar: An encoder's cosines, or none; as they will be used.
-    """
-    made: list[Case] = []
-    for question, document_id, found in rows:
-        others = [p for p in found if p.document_id != document_id][:depth]
-        made.append(Case(signs(question, others, similar), answerable=False))
-        if any(p.document_id == document_id for p in found[:depth]):
-            made.append(Case(signs(question, found[:depth], similar), answerable=True))
-    return made
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class Calibration:
     """What was learned, and from what.
@@ -160,6 +135,7 @@ class Calibration:
         answered: Share of the answerable ones of the second half that are answered.
         searched: What the scores depend on (retriever, encoder, depth), as the caller names it.
         questions_digest: SHA-256 of all signs it was made from.
+        index_version: Of the index whose documents it knows; 0 if that never changes.
     """
 
     weights: tuple[float, ...]
@@ -174,6 +150,7 @@ class Calibration:
     answered: float
     searched: str
     questions_digest: str
+    index_version: int = 0
 
     def likelihood(self, one: Signs) -> float:
         """How likely the documents answer, 0 to 1."""
@@ -198,7 +175,7 @@ class Calibration:
         Raises:
             StoreError: The file is missing or damaged, or was made for another search.
         """
-        mend = "Calibrate again."
+        mend = "Calibrate again: luthier rag calibrate."
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
             if told.pop("version") != VERSION:
@@ -215,8 +192,8 @@ class Calibration:
             ) from error
         if made.searched != searched:
             raise StoreError(
-                f"this calibration was made for another search ('{made.searched}', "
-                f"now '{searched}'): its scores mean something else",
+                "'not in the documents' was calibrated for another search: "
+                f"{_differs(made, searched)}",
                 where=str(path),
                 mend=mend,
             )
@@ -244,11 +221,13 @@ class Abstention:
         spec: What happens then.
         calibration: None: every question is answered, and `told` says so.
         similar: The encoder's cosines, if the calibration was made with them.
+        index_version: Of the index that is asked; 0 if that never changes.
     """
 
     spec: AbstainSpec
     calibration: Calibration | None
     similar: Similarity | None = None
+    index_version: int = 0
 
     def decide(self, question: str, passages: Sequence[Passage]) -> Decision:
         """Whether what was found is enough to answer."""
@@ -267,16 +246,24 @@ class Abstention:
         if made is None:
             return (
                 f"abstention is off: the policy is '{self.spec.policy}', but there is no "
-                "calibration"
+                "calibration (luthier rag calibrate)"
+            )
+        stale = ""
+        if self.index_version != made.index_version:
+            stale = (
+                f"; that was at version {made.index_version} of the index, which is now at "
+                f"{self.index_version}: luthier rag calibrate"
             )
         return (
             f"abstention ({self.spec.policy}): calibrated on {made.answerable} answerable and "
             f"{made.unanswerable} unanswerable questions; at most {made.target:.0%} of the latter "
-            f"are answered, and {made.answered:.0%} of the former"
+            f"are answered, and {made.answered:.0%} of the former{stale}"
         )
 
 
-def calibrate(cases: Sequence[Case], target: float, searched: str, *, seed: int = 0) -> Calibration:
+def calibrate(
+    cases: Sequence[Case], target: float, searched: str, *, seed: int = 0, index_version: int = 0
+) -> Calibration:
     """Learn when to answer.
 
     Args:
@@ -284,6 +271,7 @@ def calibrate(cases: Sequence[Case], target: float, searched: str, *, seed: int 
         target: Share of unanswerable questions that may be answered.
         searched: What the scores depend on; `Calibration.read` compares it.
         seed: Of the halving.
+        index_version: See `Calibration`.
 
     Raises:
         DataError: Too few cases.
@@ -313,6 +301,7 @@ def calibrate(cases: Sequence[Case], target: float, searched: str, *, seed: int 
         answered=0.0,
         searched=searched,
         questions_digest=hashlib.sha256(rows.tobytes() + wanted.tobytes()).hexdigest(),
+        index_version=index_version,
     )
     likely, known = _likelihoods(made, rows[~first]), wanted[~first]
     threshold = threshold_at(likely[~known].tolist(), target)
@@ -341,6 +330,16 @@ def threshold_at(wrong: Sequence[float], target: float) -> float:
     if room >= len(worst):
         return -math.inf
     return math.nextafter(worst[room], math.inf)
+
+
+def _differs(made: Calibration, searched: str) -> str:
+    """Which settings of a search are others than those of a calibration."""
+    try:
+        then, now = json.loads(made.searched), json.loads(searched)
+        names = [key for key in {**then, **now} if then.get(key) != now.get(key)]
+    except (ValueError, AttributeError):
+        return f"'{made.searched}', now '{searched}'"
+    return f"rag.{', rag.'.join(names)} changed since, so its scores mean something else"
 
 
 def _rows(many: Sequence[Signs]) -> Floats:

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from luthier.core.errors import DataError
 from luthier.core.records import EVERYONE, Passage
-from luthier.core.statistics import Interval, bootstrap_mean, paired_bootstrap
+from luthier.core.statistics import Interval, bootstrap_mean
 from luthier.rag.access import ANYONE, Slice, Viewer, may_see
-from luthier.rag.measuring.measured import Measured
-from luthier.rag.measuring.metrics import DEFAULT, parsed, score
+from luthier.rag.measuring.measured import Compared, Measured, compare as paired
+from luthier.rag.measuring.metrics import DEFAULT, parsed, quantile, score
 
 Floats = npt.NDArray[np.float64]
 Search = Callable[[str, Slice, int], Sequence[Passage]]
@@ -50,6 +50,12 @@ class Sought:
     kind: str = ""
     who: Viewer = ANYONE
     group: str = ""
+    answers: tuple[str, ...] = ()
+
+    @property
+    def unanswerable(self) -> bool:
+        """Whether no document answers it: it names none, and has no answer."""
+        return not self.relevant and not self.answers
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,8 +77,8 @@ class Row:
 
     Attributes:
         scope: ``all``, ``type: fact`` or ``viewer: ann``.
-        questions: How many have a figure.
-        figures: By the name of the metric, mean with its interval.
+        questions: How many have any figure.
+        figures: By the name of the metric, mean with its interval over those that have it.
     """
 
     scope: str
@@ -82,13 +88,14 @@ class Row:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """What a search did with some questions.
+    """What a search, or whoever answers, did with some questions.
 
     Attributes:
         questions: Those asked.
-        values: By metric, of each question; nan where its viewer may see nothing that answers it.
-        latencies_ms: Of each, the search alone.
-        leaks: What was given out and must not be; anything here is a fault of the search.
+        values: By metric, of each question; nan where it has no figure, as where its viewer may
+            see nothing that answers it.
+        latencies_ms: Of each, the search or the answer alone.
+        leaks: What was given out and must not be; anything here is a fault.
     """
 
     questions: tuple[Sought, ...]
@@ -98,31 +105,33 @@ class Measurement:
 
     @property
     def findable(self) -> npt.NDArray[np.bool_]:
-        """Of which questions the viewer may see anything that answers them."""
-        return ~np.isnan(next(iter(self.values.values())))
+        """Of which questions there is any figure."""
+        return ~np.isnan(np.array(list(self.values.values()))).all(axis=0)
 
     def latency_ms(self, percentile: float) -> float:
         """So many per cent of the questions took at most this long."""
         return float(np.percentile(self.latencies_ms, percentile))
 
+    def latency(self, percentile: float) -> Interval:
+        """`latency_ms` with its interval."""
+        return quantile(self.latencies_ms, percentile / 100)
+
     def measured(self, metric: str) -> Measured:
         """One metric as `luthier.rag.tuning` takes it; only of questions that have a figure."""
-        kept = self.findable
-        values, times = self.values[metric][kept], self.latencies_ms[kept]
-        return Measured(tuple(values.tolist()), tuple(times.tolist()))
+        return _measured(self, metric, ~np.isnan(self.values[metric]))
 
     def rows(self, *, seed: int = 0) -> list[Row]:
         """Figures of all questions, of each type, and of each viewer where there are several."""
         made = []
         for scope, members in _scopes(self.questions).items():
-            kept = members & self.findable
-            if kept.any():
-                groups = _groups(self.questions, kept)
-                figures = {
-                    name: bootstrap_mean(values[kept], groups=groups, seed=seed)
-                    for name, values in self.values.items()
-                }
-                made.append(Row(scope, int(kept.sum()), figures))
+            figures = {}
+            for name, values in self.values.items():
+                kept = members & ~np.isnan(values)
+                if kept.any():
+                    groups = _groups(self.questions, kept)
+                    figures[name] = bootstrap_mean(values[kept], groups=groups, seed=seed)
+            if figures:
+                made.append(Row(scope, int((members & self.findable).sum()), figures))
         return made
 
     def text(self) -> str:
@@ -130,10 +139,18 @@ class Measurement:
         names = list(self.values)
         lines = ["  ".join([f"{'':24}", f"{'questions':>9}", *(f"{name:>22}" for name in names)])]
         for row in self.rows():
-            cells = (f"{f.mean:.3f} [{f.low:.3f}, {f.high:.3f}]" for f in row.figures.values())
+            cells = (figure_text(row.figures.get(name)) for name in names)
             told = [f"{row.scope:24}", f"{row.questions:9}", *(f"{cell:>22}" for cell in cells)]
             lines.append("  ".join(told))
-        lines.append(f"p50 {self.latency_ms(50):.1f} ms, p95 {self.latency_ms(95):.1f} ms")
+        return "\n".join([*lines, *self.notes()])
+
+    def notes(self) -> list[str]:
+        """Latencies, what has no figure, and leaks, in a line each."""
+        p50, p95 = self.latency(50), self.latency(95)
+        lines = [
+            f"p50 {p50.mean:.1f} ms [{p50.low:.1f}, {p50.high:.1f}], "
+            f"p95 {p95.mean:.1f} ms [{p95.low:.1f}, {p95.high:.1f}]"
+        ]
         if hidden := int((~self.findable).sum()):
             lines.append(f"{hidden} questions have no answer that their viewer may see: left out")
         if self.leaks:
@@ -142,7 +159,7 @@ class Measurement:
                 f"{len(self.leaks)} LEAKS: passages given to viewers who may not see them, such as "
                 f"{first.passage} for question {first.question}"
             )
-        return "\n".join(lines)
+        return lines
 
 
 def measure(
@@ -194,15 +211,18 @@ def measure(
     return made
 
 
+def figure_text(figure: Interval | None) -> str:
+    """A mean with its interval: ``0.812 [0.790, 0.834]``; a dash where there is none."""
+    return "-" if figure is None else f"{figure.mean:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
 def as_viewer(questions: Sequence[Sought], who: Viewer) -> list[Sought]:
     """The same questions asked by somebody else; ids tell the two apart."""
     return [dataclasses.replace(q, who=who, id=f"{q.id} as {_name(who)}") for q in questions]
 
 
-def compare(
-    first: Measurement, second: Measurement, metric: str, *, seed: int = 0
-) -> dict[str, Interval]:
-    """How much better the first is, by scope, with paired intervals.
+def compare(first: Measurement, second: Measurement, metric: str) -> dict[str, Compared]:
+    """How much more of a metric the first has, by scope, on questions that both have a figure of.
 
     Raises:
         DataError: They are not of the same questions.
@@ -210,14 +230,19 @@ def compare(
     """
     if [q.id for q in first.questions] != [q.id for q in second.questions]:
         raise DataError("these measurements are of different questions, so no pairs can be made")
-    gaps = first.values[metric] - second.values[metric]
+    both = ~np.isnan(first.values[metric] - second.values[metric])
     made = {}
     for scope, members in _scopes(first.questions).items():
-        kept = members & ~np.isnan(gaps)
+        kept = members & both
         if kept.any():
-            groups = _groups(first.questions, kept)
-            made[scope] = paired_bootstrap(gaps[kept], groups=groups, seed=seed)
+            pair = (_measured(one, metric, kept) for one in (first, second))
+            made[scope] = paired(*pair, _groups(first.questions, kept))
     return made
+
+
+def _measured(one: Measurement, metric: str, kept: npt.NDArray[np.bool_]) -> Measured:
+    values, times = one.values[metric][kept], one.latencies_ms[kept]
+    return Measured(tuple(values.tolist()), tuple(times.tolist()))
 
 
 def _check(questions: Sequence[Sought], metrics: Sequence[str], depth: int) -> None:

@@ -94,7 +94,9 @@ class Made:
     def sought(self) -> Sought:
         """As `luthier.rag.measure.measure` takes it."""
         relevant = {self.document_id: 1.0}
-        return Sought(self.id, self.text, relevant, self.kind, self.who, self.document_id)
+        return Sought(
+            self.id, self.text, relevant, self.kind, self.who, self.document_id, (self.answer,)
+        )
 
 
 def make_questions(

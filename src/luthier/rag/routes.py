@@ -42,8 +42,12 @@ def open_rag(
 
 def open_extractive(folder: Path, spec: RagSpec, audit: Path | None = None) -> ExtractiveAnswerer:
     """Answers taken from passages, without a model; see `open_rag`."""
-    index = open_index(folder, spec)
-    return ExtractiveAnswerer(index, spec.extract, care=_care(index, frozenset(), audit))
+    return extractive(open_index(folder, spec), audit)
+
+
+def extractive(index: Index, audit: Path | None = None) -> ExtractiveAnswerer:
+    """`open_extractive` with an index that is open."""
+    return ExtractiveAnswerer(index, index.spec.extract, care=_care(index, frozenset(), audit))
 
 
 def _care(index: Index, tokens: frozenset[str], audit: Path | None) -> Care:
@@ -74,4 +78,4 @@ def _abstention(index: Index) -> Abstention | None:
         return None
     path = index.folder / FILE_NAME
     made = Calibration.read(path, searched_with(index.spec)) if path.is_file() else None
-    return Abstention(index.spec.abstain, made)
+    return Abstention(index.spec.abstain, made, index_version=index.version)

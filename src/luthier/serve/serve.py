@@ -67,6 +67,8 @@ def serve(
         host, port = listener.getsockname()[:2]
         place = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         progress.say(f"{bundle.name} ({bundle.route}) answers at {place}/v1")
+        if told := service.abstention:
+            progress.say(told)
         if not key and host not in ("127.0.0.1", "::1"):
             progress.say(f"Anyone who reaches {host} may ask: set {API_KEY} to demand a key.")
         config = uvicorn.Config(app, log_level="warning", access_log=False)

@@ -114,6 +114,17 @@ class Service:
                 self.journal.append(record)
         yield record
 
+    @property
+    def abstention(self) -> str:
+        """Whether it knows when the documents do not answer, in a sentence; "" without documents.
+
+        Also "" where it is switched off.
+        """
+        if not isinstance(self.answerer, RagAnswerer | ExtractiveAnswerer):
+            return ""
+        care = self.answerer.care
+        return "" if care.abstention is None else care.abstention.told
+
     def _seen_by(self, viewer: Viewer) -> Generate:
         """The answerer as it answers a viewer; routes without documents know none."""
         if isinstance(self.answerer, RagAnswerer | ExtractiveAnswerer):

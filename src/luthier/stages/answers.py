@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from luthier.stages import living
 from luthier.stages.work import Work
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def index(work: Work) -> None:
     if not any(route in RETRIEVE for route in (*measured, work.project.serve.route)):
         return
     from luthier.models.embed import open_encoder
+    from luthier.rag.abstain import VERSION as ABSTAIN_VERSION
     from luthier.rag.calibration import calibrate_index, searched_with
     from luthier.rag.index import BUILD_VERSION, build
     from luthier.rag.spec import index_settings
@@ -33,12 +35,14 @@ def index(work: Work) -> None:
         inputs["encoder"] = open_encoder(spec.encoder).digest
     if calibrated := spec.abstain.policy != "off":
         inputs["rows"] = work.made["prepare"]
-        inputs["abstain"] = [spec.abstain.target, searched_with(told), work.project.seed]
+        inputs["abstain"] = [
+            ABSTAIN_VERSION, spec.abstain.target, searched_with(told), work.project.seed,
+        ]  # fmt: skip
 
     def fill(folder: Path) -> dict[str, Any]:
         made = build(spec, work.documents(), folder, work.progress)
         if calibrated:
-            questions = work.examples("validation")
+            questions = living.as_sought(work.examples("validation"))
             found = calibrate_index(folder, spec, questions, work.project.seed)
             made["abstention"] = {
                 "answered": found.answered,

@@ -6,7 +6,7 @@ while a bundle holds an index of its own that never does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +100,7 @@ def sought(work: Work, side: Side) -> list[Sought]:
     Raises:
         DataError: There are none.
     """
-    made = list(_sought(work.examples(side)))
+    made = as_sought(work.examples(side))
     if not made:
         raise DataError(
             f"no question of the {side} side says in which document its answer stands",
@@ -114,11 +114,19 @@ def access(work: Work) -> dict[str, tuple[str, ...]]:
     return {one.id: one.access for one in work.documents()}
 
 
-def _sought(examples: list[Example]) -> Iterator[Sought]:
-    from luthier.rag.access import viewer
+def as_sought(examples: Sequence[Example]) -> list[Sought]:
+    """Those examples whose answer stands in a known document, as measures take them."""
     from luthier.rag.measure import Sought
 
-    for one in examples:
-        if one.document_id:
-            relevant: dict[str, Any] = {one.document_id: 1.0}
-            yield Sought(one.id, one.question, relevant, one.kind, viewer(()), one.group)
+    return [
+        Sought(
+            one.id,
+            one.question,
+            {one.document_id: 1.0},
+            one.kind,
+            group=one.group,
+            answers=(one.answer,),
+        )
+        for one in examples
+        if one.document_id
+    ]

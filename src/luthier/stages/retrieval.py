@@ -1,4 +1,4 @@
-"""Retrieval measured and tuned: the work behind ``luthier rag evaluate`` and ``rag tune``."""
+"""Retrieval tuned, and questions made to measure it: the work behind ``luthier rag tune``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from luthier.core.space import Value
     from luthier.rag.access import Slice
     from luthier.rag.index import Index
-    from luthier.rag.measure import Measurement, Search, Sought
+    from luthier.rag.measure import Search, Sought
     from luthier.rag.measuring.measured import Bench, Measured, Settings
     from luthier.rag.tuning import Locked, Tuned, TuningSpec
 
 FOLDER = "retrieval"
-_DEPTH = 100
+DEPTH = 100
+"""Passages that a measured search is asked for."""
 
 
 def searched(index: Index) -> Search:
@@ -32,14 +33,6 @@ def searched(index: Index) -> Search:
         return index.search(question, depth, part)
 
     return search
-
-
-def evaluate(work: Work, questions: Sequence[Sought]) -> Measurement:
-    """Ask the living index some questions with known answers, each as its viewer."""
-    from luthier.rag.measure import measure
-
-    index = living.open_living(work)
-    return measure(questions, searched(index), living.access(work), depth=_DEPTH)
 
 
 def made_questions(work: Work, most: int, ledger: Ledger) -> list[Sought]:
@@ -96,7 +89,7 @@ def _bench(work: Work, questions: Sequence[Sought], spec: TuningSpec) -> Bench:
     def evaluated(changes: Settings, folder: Path) -> Measured:
         index = open_index(folder, settings.applied(base, changes))
         index.search(questions[0].text)  # what is loaded at the first question is no latency
-        depth = max(_DEPTH, base.top_k)
+        depth = max(DEPTH, base.top_k)
         found = measure(questions, searched(index), access, depth=depth, metrics=(spec.metric,))
         return found.measured(spec.metric)
 

@@ -266,16 +266,17 @@ class Work:
         spec = self.project.evaluate or EvaluateSpec()
         return choose_shots(self.examples("train"), spec.few_shot)
 
-    def answerer(self, route: Route) -> Generate:
-        """Whatever answers a route's questions."""
+    def answerer(self, route: Route, index_folder: Path | None = None) -> Generate:
+        """Whatever answers a route's questions, from the run's index or another."""
         from luthier.evaluate.routes import answerer
 
-        index = self.made.get("index")
+        if index_folder is None and "index" in self.made:
+            index_folder = self.made["index"].path
         return answerer(
             route,
             None if route == "extractive" else self._answering(route),
             shots=self.shots() if route == "few-shot" else (),
-            index_folder=index.path if index else None,
+            index_folder=index_folder,
             rag=self.rag,
         )
 

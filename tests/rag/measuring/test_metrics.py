@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from luthier.rag.measuring.metrics import parsed, score
+from luthier.rag.measuring.metrics import parsed, quantile, score
 
 NAMES = {
     "ndcg@10": "ndcg_cut_10",
@@ -90,3 +90,16 @@ def test_what_is_found_twice_counts_once() -> None:
 def test_a_metric_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"metric|depth"):
         parsed(name)
+
+
+def test_the_interval_of_a_quantile_covers_it_about_95_percent_of_the_time() -> None:
+    random, hits = np.random.default_rng(3), 0
+    for _ in range(500):
+        told = quantile(random.exponential(size=200), 0.95)
+        hits += told.low <= -math.log(0.05) <= told.high
+    assert 0.92 <= hits / 500 <= 0.99
+
+
+def test_a_quantile_of_few_values_has_their_ends() -> None:
+    told = quantile([3.0, 1.0, 2.0], 0.5)
+    assert (told.mean, told.low, told.high, told.n) == (2.0, 1.0, 3.0, 3)

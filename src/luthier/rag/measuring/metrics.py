@@ -10,11 +10,15 @@ trec_eval's form: the gain is the grade, divided by log2(rank + 1)); Buckley and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
+from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from luthier.core.statistics import Interval
 
 Floats = npt.NDArray[np.float64]
 Metric = Literal["recall", "precision", "hit", "mrr", "map", "ndcg"]
@@ -91,6 +95,29 @@ def parsed(name: str) -> tuple[Metric, int | None]:
     if not depth.isdecimal() or int(depth) < 1:
         raise ValueError(f"the depth of '{name}' must be a whole number above 0")
     return kind, int(depth)
+
+
+def quantile(
+    values: Sequence[float] | Floats, share: float, *, confidence: float = 0.95
+) -> Interval:
+    """A quantile of independent values and its interval, free of any distribution.
+
+    The ends are order statistics: how many values lie below the true quantile is binomial (Conover
+    1999, "Practical Nonparametric Statistics", section 3.2; here by its normal approximation).
+    With few values an end is the smallest or the largest of them.
+
+    Args:
+        values: At least one.
+        share: Which quantile, 0 to 1: 0.95 for p95. It stands in ``mean``.
+        confidence: Coverage aimed at, between 0 and 1.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    n, z = len(ordered), NormalDist().inv_cdf((1 + confidence) / 2)
+    half = z * math.sqrt(n * share * (1 - share))
+    low = max(0, math.floor(n * share - half) - 1)
+    high = min(n - 1, math.ceil(n * share + half))
+    at = float(np.quantile(ordered, share))
+    return Interval(at, float(ordered[low]), float(ordered[high]), n)
 
 
 def _figure(name: str, table: Floats, ideal: Floats) -> Floats:

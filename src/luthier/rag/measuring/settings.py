@@ -7,7 +7,7 @@ false: on with its defaults, or as the project has it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +18,8 @@ from luthier.rag.spec import SHORTHANDS, RagSpec
 from luthier.rag.tuning import Switch
 
 _PARTS = ("query.spelling", "query.feedback", "query.hypothetical")
+_NAMED = ("query.map",)
+"""On or off as well, but only where the project names a folder."""
 _INDEX = ("chunker", "encoder", "retriever")
 
 
@@ -52,8 +54,25 @@ def steps(spec: RagSpec) -> dict[str, Switch]:
     }
     if spec.retriever != "bm25":
         made["feedback"] = Switch({"query.feedback": False}, {"query.feedback": True})
+    made |= _of_project(spec)
     if spec.ranking.reranker:
         made["rerank"] = Switch({"ranking.rerank_top": 0}, {"ranking.rerank_top": 20})
+    return made
+
+
+def _of_project(spec: RagSpec) -> dict[str, Switch]:
+    """Steps that need a model or a file: switched only where the project has them."""
+    query, made = spec.query, {}
+    if query.fold is not None:
+        made["fold"] = Switch({"query.fold": ""}, {"query.fold": query.fold.kind})
+    if query.split is not None:
+        made["split"] = Switch({"query.split": ""}, {"query.split": query.split.kind})
+    if query.phrasings is not None:
+        on = {"query.phrasings": query.phrasings.kind}
+        made["phrasings"] = Switch({"query.phrasings": ""}, on)
+    for name, there in (("hypothetical", query.hypothetical), ("map", query.map)):
+        if there is not None:
+            made[name] = Switch({f"query.{name}": False}, {f"query.{name}": True})
     return made
 
 
@@ -67,8 +86,8 @@ def values(spec: RagSpec, space: Mapping[str, Dimension]) -> dict[str, Value]:
     return {name: _value(spec, name) for name in sorted(names)}
 
 
-def index_names(space: Mapping[str, Dimension]) -> list[str]:
-    """Those settings of a space for which an index is built anew."""
+def index_names(space: Iterable[str]) -> list[str]:
+    """Those of some settings for which an index is built anew."""
     return [n for n in space if n.split(".")[0] in _INDEX or n == "words.stemmer"]
 
 
@@ -100,9 +119,12 @@ def applied(spec: RagSpec, changes: Mapping[str, Value]) -> RagSpec:
 def _as_setting(name: str, value: Value, now: Any) -> Any:
     if name in _PARTS:
         return (now or {}) if value else None
+    if name in _NAMED and isinstance(value, bool):
+        return now if value else None
     if name in SHORTHANDS:
         field = SHORTHANDS[name]
-        return None if value == "" else {field: value}
+        same = isinstance(now, dict) and now.get(field) == value
+        return None if value == "" else now if same else {field: value}
     return value
 
 
@@ -112,8 +134,10 @@ def _value(spec: RagSpec, name: str) -> Value:
         if part not in type(at).model_fields:
             raise ConfigError(f"there is no setting '{name}'", where=f"rag.tune.space.{name}")
         at = getattr(at, part)
-    if name in _PARTS:
+    if name in (*_PARTS, *_NAMED):
         return at is not None
+    if name == "ranking.rerank_weight":
+        return spec.ranking.reading_weight
     if name in SHORTHANDS:
         return "" if at is None else str(getattr(at, SHORTHANDS[name]))
     if not isinstance(at, bool | int | float | str):
