@@ -298,7 +298,7 @@ def read_record(folder: Path) -> Record:
     raise StoreError(
         f"this index has the format {form}; this Luthier reads {BUILD_VERSION}",
         where=str(folder),
-        mend="Build it anew.",
+        mend="`luthier rag index` makes it anew, a bundle's `luthier run`.",
     )
 
 
@@ -309,7 +309,7 @@ def _check_encoder(record: Record, encoder: Encodes, spec: RagSpec, folder: Path
             f"this index was made with another encoder than '{name}' "
             f"({record.encoder_digest[:12]}, not {encoder.digest[:12]})",
             where=str(folder),
-            mend="Name the encoder it was made with, or build the index anew.",
+            mend="Name the encoder it was made with, or index with this one: luthier rag index.",
         )
 
 

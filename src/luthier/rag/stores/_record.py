@@ -107,7 +107,7 @@ def read_record(folder: Path) -> Record:
             raise StoreError(
                 f"this store has format {found}; this Luthier reads {FORMAT}",
                 where=str(folder),
-                mend="Build it anew in another folder.",
+                mend="Delete this folder, and `luthier rag index` makes it anew.",
             )
         told["kept"] = tuple(Kept(Version(**k["version"]), k["native"]) for k in told["kept"])
         return Record(**told)

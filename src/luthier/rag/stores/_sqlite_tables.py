@@ -31,7 +31,7 @@ def is_ours(there: sqlite3.Connection, path: Path) -> bool:
         raise StoreError(
             f"this store has format {found}; this Luthier reads {FORMAT}",
             where=str(path),
-            mend="Build it anew in another folder.",
+            mend="Delete this file, and `luthier rag index` makes it anew.",
         )
     return True
 

@@ -158,11 +158,8 @@ class LanceStore:
         """See `PassageStore`."""
         with writing(self.folder), lance.lance_errors(self.folder):
             record = read_record(self.folder)
-            old = next(
-                k
-                for k in record.kept
-                if k.version == version_in(record.versions, version, str(self.folder))
-            )
+            known = version_in(record.versions, version, str(self.folder))
+            old = next(k for k in record.kept if k.version == known)
             table = self.writable(record)
             native = 0
             if table is not None and old.native:
