@@ -106,6 +106,7 @@ def open_means(
     map_ = None
     if spec.query.map is not None and encoder is not None:
         map_ = load_map(Path(spec.query.map), encoder.digest)
+    encode = None if encoder is None else encoder.encode
     return Means(
         legs=legs,
         spec=spec,
@@ -113,7 +114,7 @@ def open_means(
         model=model,
         map=map_,
         rules=read_rules(Path(spec.ranking.rules)).rules if spec.ranking.rules else (),
-        score=reader(spec.ranking.reranker, spec.ranking.rerank_top, encoder and encoder.encode),
+        score=reader(spec.ranking.reranker, spec.ranking.rerank_top, encode),
     )
 
 

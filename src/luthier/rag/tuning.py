@@ -334,4 +334,5 @@ def _limit(spec: TuningSpec) -> str:
 def _study_name(spec: TuningSpec, base: Settings, bench: Bench) -> str:
     """Searches that differ in what chooses trials are kept apart; more trials only go on."""
     chooses = spec.model_dump(mode="json", exclude={"trials", "metric"})
-    return digest_of({**chooses, "base": dict(base), "about": bench.about})[:24]
+    about = bench.about + bench.rest
+    return digest_of({**chooses, "base": dict(base), "about": about})[:24]

@@ -78,7 +78,7 @@ def _bench(work: Work, questions: Sequence[Sought], spec: TuningSpec) -> Bench:
     from luthier.rag.measure import measure
     from luthier.rag.measuring import settings
     from luthier.rag.measuring.measured import Bench
-    from luthier.rag.spec import index_settings
+    from luthier.rag.spec import index_settings, named_files
 
     base, documents = living.settings(work), work.documents()
     access = {one.id: one.access for one in documents}
@@ -101,6 +101,7 @@ def _bench(work: Work, questions: Sequence[Sought], spec: TuningSpec) -> Bench:
         build=built,
         index_settings=settings.index_names(spec.space),
         groups=[one.group or one.id for one in questions],
+        rest=digest_of([base, named_files(base)]),
     )
 
 

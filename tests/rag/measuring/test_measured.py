@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,17 @@ def test_other_questions_are_measured_on_the_same_index(tmp_path: Path) -> None:
     other = Bench(fake.evaluate, tmp_path, "others", "locked", fake.build, ("size", "encoder"))
     other.measure({"size": 3, "k": 1})
     assert (len(fake.asked), len(fake.built)) == (3, 2)
+
+
+def test_other_settings_that_are_not_told_are_measured_anew_and_count_as_the_same_questions(
+    tmp_path: Path,
+) -> None:
+    fake = Fake(tmp_path)
+    fake.bench.measure({"size": 3, "k": 1})
+    changed = dataclasses.replace(fake.bench, rest="other rules")
+    changed.measure({"size": 3, "k": 1})
+    assert (len(fake.asked), len(fake.built)) == (2, 1)
+    assert changed.about == fake.bench.about
 
 
 def test_a_build_that_fails_leaves_no_index(tmp_path: Path) -> None:

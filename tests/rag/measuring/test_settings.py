@@ -34,6 +34,30 @@ def test_parts_are_switched_on_and_off() -> None:
     assert values(RagSpec(), {})["query.spelling"] is False
 
 
+def test_steps_of_the_project_are_switched_and_keep_their_settings() -> None:
+    query = {
+        "split": {"kind": "rules", "weight": 0.3},
+        "phrasings": {"kind": "synonyms", "file": "own.txt"},
+        "hypothetical": {"answers": 2},
+        "map": "fitted/map",
+    }
+    spec = RagSpec.model_validate({"query": query})
+    switched = steps(spec)
+    assert set(switched) >= {"split", "phrasings", "hypothetical", "map"}
+    assert "map" not in steps(RagSpec())
+    now = values(spec, {})
+    assert (now["query.map"], now["query.phrasings"]) == (True, "synonyms")
+    for name in ("split", "phrasings", "hypothetical", "map"):
+        assert getattr(applied(spec, switched[name].off).query, name) is None
+        assert applied(spec, switched[name].on) == spec
+    assert applied(spec, now) == spec
+
+
+def test_the_share_of_a_reranker_may_be_searched_though_it_has_no_value() -> None:
+    told = values(RagSpec(), {"ranking.rerank_weight": Dimension(low=0, high=1)})
+    assert told["ranking.rerank_weight"] == 0.7
+
+
 def test_present_values_change_nothing() -> None:
     spec = RagSpec(ranking=RankSpec(title_weight=0.3))
     assert applied(spec, values(spec, default_space(spec))) == spec

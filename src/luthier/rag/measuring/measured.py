@@ -68,6 +68,7 @@ class Bench:
             None if ``evaluate`` needs none.
         index_settings: Names of the settings that decide the index.
         groups: The group of each question, such as its document: whole groups are resampled.
+        rest: What tells apart the settings that are not told to ``evaluate``: a digest.
     """
 
     evaluate: Callable[[Settings, Path], Measured]
@@ -77,6 +78,7 @@ class Bench:
     build: Callable[[Settings, Path], None] | None = None
     index_settings: Collection[str] = ()
     groups: Sequence[str] | None = None
+    rest: str = ""
 
     @property
     def about(self) -> str:
@@ -90,7 +92,8 @@ class Bench:
             StoreError: A measurement that was kept is damaged.
             LuthierError: As building and evaluating do.
         """
-        path = self.folder / MEASURED / self.about / f"{digest_of(dict(settings))[:24]}.json"
+        named = digest_of([dict(settings), self.rest] if self.rest else dict(settings))
+        path = self.folder / MEASURED / self.about / f"{named[:24]}.json"
         if path.is_file():
             try:
                 told = json.loads(path.read_text(encoding="utf-8"))
