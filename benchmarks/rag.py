@@ -2,10 +2,10 @@
 
 All get the same passages (one a document), the same vectors of passages and of questions, one
 thread, and give 100 passages a question. Each peer runs in an environment of its own, which the
-first run makes (`--peers` names the folder; some minutes). Then Luthier once more from a question's
-text to ten passages, its embedding included, and the building of an index of 100,000 made-up
-passages. Peers that take over 200 ms a question are asked the first 60 only; what stands beside
-their nDCG@10 is Luthier's on the same questions.
+first run makes (`--peers` names the folder; some minutes). Peers that take over 200 ms a question
+are asked the first 60 only; what stands beside their nDCG@10 is Luthier's on the same questions.
+Then Luthier once more from a question's text to ten passages, its embedding included (in bfloat16,
+and in int8 with an index of its own), and the building of an index of 100,000 made-up passages.
 
 It would be a defeat if Luthier's hybrid were not three times as fast as LanceDB's and ten times as
 fast as Haystack's, if its nDCG@10 were below theirs, if its search by words alone were slower than
@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from luthier.core.records import Passage
-from luthier.models.encode import Vectors, load_encoder
+from luthier.models.encode import Encoder, Vectors, load_encoder
 from luthier.rag.access import Slice
 from luthier.rag.legs import Legs
 from luthier.rag.measuring.metrics import score
@@ -96,13 +96,10 @@ def _share(
 ) -> None:
     """Write what all contenders get."""
     encoder = load_encoder("minilm")
-    if kept is not None and kept.is_file():
-        vectors = np.load(kept)
-    else:
-        vectors = encoder.encode([f"{d.title}\n{d.text}" for d in documents])
-        if kept is not None:
-            np.save(kept, vectors)
-    np.save(folder / "vectors.npy", vectors)
+    np.save(folder / "vectors.npy", _embedded(documents, encoder, kept))
+    if kept is not None:
+        kept = kept.with_stem(f"{kept.stem}-int8")
+    np.save(folder / "vectors_int8.npy", _embedded(documents, _int8(), kept))
     np.save(folder / "query_vectors.npy", encoder.encode(list(asked.values())))
     with (folder / "passages.jsonl").open("w", encoding="utf-8") as file:
         for d in documents:
@@ -110,6 +107,20 @@ def _share(
     with (folder / "queries.jsonl").open("w", encoding="utf-8") as file:
         for one, text in asked.items():
             file.write(json.dumps({"id": one, "text": text}) + "\n")
+
+
+def _int8() -> Encoder:
+    return load_encoder("minilm", precision="int8")
+
+
+def _embedded(documents: Sequence[Passage], encoder: Encoder, kept: Path | None) -> Vectors:
+    """Vectors of titles and texts, read from a file where there is one."""
+    if kept is not None and kept.is_file():
+        return np.asarray(np.load(kept), np.float32)
+    vectors = encoder.encode([f"{d.title}\n{d.text}" for d in documents])
+    if kept is not None:
+        np.save(kept, vectors)
+    return vectors
 
 
 def _peer(name: str, peers: Path, folder: Path) -> dict[str, Any]:
@@ -158,12 +169,15 @@ def _ours(
     convex = RagSpec(ranking=RankSpec(fusion="convex"), query=as_it_is)
     adaptive = Means(legs, RagSpec(query=as_it_is), given)
     whole = Means(legs, RagSpec(), load_encoder("minilm"))
+    small = np.load(folder / "vectors_int8.npy")
+    own = Legs.of([rows_of(documents, {d.id: "" for d in documents}, small)])
     contenders = {
         "Luthier, words, ranked": (words, DEPTH),
         "Luthier, convex": (Means(legs, convex, given), DEPTH),
         ADAPTIVE: (adaptive, DEPTH),
         "Luthier, adaptive, ten passages": (adaptive, 10),
         WHOLE: (whole, 10),
+        f"{WHOLE}, int8": (Means(own, RagSpec(), _int8()), 10),
     }
     results = {WORDS: {**built, **_timed_words(legs, asked)}}
     for name, (means, depth) in contenders.items():
@@ -203,11 +217,11 @@ def _clocked(search: Callable[[str], list[str]], asked: Mapping[str, str]) -> di
 
 def _table(results: Mapping[str, dict[str, Any]], judged: Mapping[str, dict[str, float]]) -> None:
     heads = f"{'asked':>7}{'nDCG@10':>9}{'Luthier':>9}{'R@100':>8}{'p50 ms':>9}{'p95 ms':>9}"
-    print(f"{'':46}{heads}{'build s':>9}")
+    print(f"{'':36}{heads}{'build s':>9}")
     ours = results[ADAPTIVE]["rankings"]
     for name, told in results.items():
         if not told:
-            print(f"{name:46}   failed")
+            print(f"{name:36}   failed")
             continue
         found, ids = told["rankings"], list(told["rankings"])
         values, same = _scores(found, ids, judged), _scores(ours, ids, judged)
@@ -215,7 +229,7 @@ def _table(results: Mapping[str, dict[str, Any]], judged: Mapping[str, dict[str,
         p50, p95 = np.percentile(told["times_ms"], [50, 95])
         versions = ", ".join(f"{k} {v}" for k, v in told.get("versions", {}).items())
         print(
-            f"{versions or name:46}{len(ids):7}{values['ndcg@10']:9.4f}{same['ndcg@10']:9.4f}"
+            f"{versions or name:36}{len(ids):7}{values['ndcg@10']:9.4f}{same['ndcg@10']:9.4f}"
             f"{deep}{p50:9.2f}{p95:9.2f}{told['build_s']:9.1f}"
         )
     ours_ms = statistics.median(results[ADAPTIVE]["times_ms"])

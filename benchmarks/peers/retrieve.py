@@ -213,7 +213,7 @@ PACKAGES = {
     "bm25s": ("bm25s", "numba"),
     "lancedb": ("lancedb",),
     "haystack": ("haystack-ai",),
-    "llamaindex": ("llama-index-core", "llama-index-retrievers-bm25"),
+    "llamaindex": ("llama-index-core",),
     "txtai": ("txtai", "faiss-cpu"),
 }
 

@@ -151,7 +151,7 @@ class Encoder:
 
         def compute(batch: npt.NDArray[np.int64]) -> Vectors:
             pooled = self._body.pooled([ids[i] for i in batch], self.pooling)
-            lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
+            lengths = np.sqrt(np.add.reduce(pooled * pooled, axis=1, keepdims=True))
             unit: Vectors = pooled / np.maximum(lengths, 1e-12)
             return unit
 
