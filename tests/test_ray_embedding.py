@@ -1,35 +1,27 @@
-"""A living index whose passages are embedded on a local Ray cluster holds the same vectors."""
+"""Passages embedded on a local Ray cluster come back in order, from workers of their own."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from luthier.core.progress import Quiet
-from luthier.core.records import Document
-from luthier.rag import live
-from luthier.rag.index import STORE
+from luthier.rag.rows import shared
 from luthier.rag.spec import RagSpec
-from luthier.rag.stores._check import vectors_of
-from luthier.rag.stores.open import open_store
-from luthier.rag.stores.store import VECTOR
 
 pytest.importorskip("ray", reason="NOT TESTED: pip install 'luthier[ray]'")
 
 
-def test_two_ray_workers_embed_what_one_process_does(tiny_encoder: Path, tmp_path: Path) -> None:
-    rows = [
-        Document(f"d{n:04}", f"title {n}", f"wrap the text {n}", f"f:{n}", "text", f"d{n}")
-        for n in range(1100)  # two parts
-    ]
-    held = []
-    for name, where in (("here", {"kind": "embedded"}), ("ray", {"kind": "ray", "workers": 2})):
-        told = {"encoder": {"name": str(tiny_encoder)}, "embed_on": where}
-        spec = RagSpec.model_validate(told)
-        done = live.sync(spec, rows, tmp_path / name, Quiet())
-        assert (done.new, done.embedded) == (1100, 1100)
-        store = open_store(spec.store, tmp_path / name / STORE)
-        held.append(np.concatenate([vectors_of(batch) for batch in store.rows(1, [VECTOR])]))
-    np.testing.assert_allclose(held[0], held[1], atol=1e-6)
+def _numbers(passages: Sequence[int]) -> np.ndarray:
+    """As a worker does that encodes: one row for each passage, and which process made it."""
+    return np.array([[number, os.getpid()] for number in passages], np.float32)
+
+
+def test_two_ray_workers_share_the_passages() -> None:
+    spec = RagSpec.model_validate({"embed_on": {"kind": "ray", "workers": 2}})
+    made = list(shared(spec)(_numbers, [[n, n + 1] for n in range(0, 12, 2)]))
+    whole = np.concatenate(made)
+    assert whole[:, 0].tolist() == list(range(12))
+    assert os.getpid() not in whole[:, 1]

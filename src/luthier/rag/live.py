@@ -11,6 +11,7 @@ erasure that has begun, so that whoever writes next ends it.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import time
 from collections.abc import Collection, Sequence
@@ -88,8 +89,15 @@ def sync(
     )
     if ledger.refused:
         ledger.write(folder)
+    _let_go()
     publish(spec, folder, store, made)
     return told
+
+
+def _let_go() -> None:
+    """Give memory that is free back to the system, where the C library can."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def look(spec: RagSpec, documents: Sequence[Document], folder: Path) -> Look:

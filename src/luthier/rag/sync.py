@@ -12,6 +12,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import operator
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -191,10 +192,10 @@ def sync(
         plan, digests = _look(documents, store, made, draft)
         _guard(plan, most_gone)
         if not plan.differ:
-            return _synced(plan, plan.version, (), 0, 0, started)
+            return _synced(plan, plan.version, 0, 0, 0, started)
         touched = {*plan.new, *plan.changed, *plan.moved}
         again = [one for one in documents if one.id in touched]
-        passages = list(make_passages(again)) if again else []
+        passages = sorted(make_passages(again), key=operator.attrgetter("id")) if again else []
         kept = Draft(draft / f"vectors-{_hash(made.embed, 6)}.bin")
         vectors, embedded = None, 0
         if embed is not None:
@@ -203,16 +204,18 @@ def sync(
                 passages, known, kept, progress or Quiet(), functools.partial(share, embed)
             )
         rows = rows_of(passages, digests, vectors) if passages else None
+        there, written = {p.document_id for p in passages}, len(passages)
+        del passages, vectors  # the rows are what is needed now, and memory may be short
         gone = (*plan.gone, *plan.moved.values(), *plan.changed)
         version = plan.version
         if rows is not None or gone:
             version = store.apply(Change(rows, gone, note or f"sync: {_told(plan)}"))
-        without = (*plan.without, *sorted(touched - {p.document_id for p in passages}))
+        without = (*plan.without, *sorted(touched - there))
         told = json.dumps({one: digests[one] for one in without})
         write_atomic(draft / _WITHOUT, told)
         kept.remove()
-    reused = len(passages) - embedded if embed is not None else 0
-    return _synced(plan, version, passages, embedded, reused, started, len(without))
+    reused = written - embedded if embed is not None else 0
+    return _synced(plan, version, written, embedded, reused, started, len(without))
 
 
 def erase(documents: Sequence[str], store: PassageStore, draft: Path) -> int:
@@ -347,7 +350,7 @@ def _stored(
 def _synced(
     plan: Look,
     version: int,
-    passages: Sequence[Passage],
+    passages: int,
     embedded: int,
     reused: int,
     began: float,
@@ -362,7 +365,7 @@ def _synced(
         same=plan.same,
         empty=len(plan.empty),
         without=len(plan.without) if without is None else without,
-        passages=len(passages),
+        passages=passages,
         embedded=embedded,
         reused=reused,
         seconds=round(time.monotonic() - began, 3),

@@ -9,12 +9,12 @@ from stored_rows import passages_of, some_slice, table
 
 from luthier.rag.access import Slice
 from luthier.rag.search.living import Living, Slices, chosen
-from luthier.rag.search.segment import plain, segment_of
+from luthier.rag.search.segment import gathered, plain, segment_of
 
 CHANCE = random.Random(7)
 DOCUMENTS = [f"doc{i:02d}" for i in range(60)]
 PASSAGES = sorted((p for d in DOCUMENTS for p in passages_of(d, CHANCE)), key=lambda p: p.id)
-SEGMENT = segment_of([plain(table(PASSAGES))], "none")
+SEGMENT = segment_of(gathered([plain(table(PASSAGES))]), "none")
 WHOLE = Living(SEGMENT, np.empty(0, np.int32))
 
 
@@ -48,7 +48,7 @@ def test_removed_twice_is_removed_once() -> None:
 
 def test_counts_are_of_living_rows() -> None:
     living = WHOLE.without(DOCUMENTS[:30])
-    fresh = segment_of([living.table()], "none")
+    fresh = segment_of(gathered([living.table()]), "none")
     assert fresh.rows["id"].to_pylist() == [
         p.id for p in PASSAGES if p.document_id not in DOCUMENTS[:30]
     ]

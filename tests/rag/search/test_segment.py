@@ -13,6 +13,7 @@ from luthier.core.errors import StoreError
 from luthier.rag.search.segment import (
     COLUMNS,
     Segment,
+    gathered,
     meta_name,
     plain,
     read_segment,
@@ -28,7 +29,7 @@ PASSAGES = [p for i in range(40) for p in passages_of(f"doc{i:02d}", CHANCE)]
 def made() -> Segment:
     shuffled = PASSAGES.copy()
     random.Random(1).shuffle(shuffled)
-    return segment_of([plain(table(shuffled[:30])), plain(table(shuffled[30:]))], "none")
+    return segment_of(gathered([plain(table(shuffled[:30])), plain(table(shuffled[30:]))]), "none")
 
 
 def test_rows_stand_in_the_order_of_their_ids_with_their_vectors() -> None:
@@ -106,4 +107,4 @@ def test_rows_that_are_no_passages_are_refused() -> None:
 
 def test_two_passages_of_one_id_are_refused() -> None:
     with pytest.raises(StoreError, match=f"'{PASSAGES[3].id}'"):
-        segment_of([plain(table(PASSAGES)), plain(table(PASSAGES[3:4]))], "none")
+        segment_of(gathered([plain(table(PASSAGES)), plain(table(PASSAGES[3:4]))]), "none")

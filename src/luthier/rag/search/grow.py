@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from luthier.core.errors import StoreError
 from luthier.rag.search.living import Living
-from luthier.rag.search.segment import plain, segment_of
+from luthier.rag.search.segment import Gathered, gathered, plain, segment_of
 from luthier.rag.search.words import Language
 from luthier.rag.stores.store import VECTOR
 
@@ -42,8 +42,7 @@ def grown(
         StoreError: The rows are no passages, or their vectors are of several lengths.
         ResourceError: The stemmer is not installed.
     """
-    waiting: list[pa.Table] = []
-    rows = size = 0
+    waiting = Gathered()
     for batch in batches:
         table = plain(batch)
         if not table.num_rows:
@@ -58,17 +57,17 @@ def grown(
             )
         for first in range(0, table.num_rows, MOST_ROWS):
             piece = table.slice(first, MOST_ROWS)
-            if rows and (rows + len(piece) > MOST_ROWS or size + piece.nbytes > _MOST_BYTES):
+            full = waiting.rows + len(piece) > MOST_ROWS
+            if waiting.rows and (full or waiting.nbytes + piece.nbytes > _MOST_BYTES):
                 yield _whole(waiting, language)
-                waiting, rows, size = [], 0, 0
-            waiting.append(piece)
-            rows, size = rows + len(piece), size + piece.nbytes
-    if rows:
+                waiting = Gathered()
+            waiting.add(piece)
+    if waiting.rows:
         yield _whole(waiting, language)
 
 
-def _whole(tables: Sequence[pa.Table], language: Language) -> Living:
-    return Living(segment_of(tables, language), np.empty(0, np.int32))
+def _whole(found: Gathered, language: Language) -> Living:
+    return Living(segment_of(found, language), np.empty(0, np.int32))
 
 
 def tidied(living: Sequence[Living], language: Language) -> list[Living]:
@@ -76,7 +75,7 @@ def tidied(living: Sequence[Living], language: Language) -> list[Living]:
     kept = []
     for one in living:
         if one.count and len(one.dead) > _MOST_DEAD * len(one.segment):
-            one = _whole([one.table()], language)
+            one = _whole(gathered([one.table()]), language)
         if one.count:
             kept.append(one)
     small = sorted((one for one in kept if one.count <= MOST_ROWS // 2), key=lambda one: one.count)
@@ -89,4 +88,4 @@ def tidied(living: Sequence[Living], language: Language) -> list[Living]:
         merged.append(one)
         rows += one.count
     rest = [one for one in kept if one not in merged]
-    return [*rest, _whole([one.table() for one in merged], language)]
+    return [*rest, _whole(gathered(one.table() for one in merged), language)]

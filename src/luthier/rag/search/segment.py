@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -107,34 +107,71 @@ def plain(batch: pa.RecordBatch | pa.Table, where: str = "") -> pa.Table:
     return own.append_column(VECTOR, table[VECTOR]) if VECTOR in table.column_names else own
 
 
-def _vectors(tables: Sequence[pa.Table]) -> npt.NDArray[np.float32] | None:
-    """The vectors of rows of a store, or None where it keeps none."""
-    if VECTOR not in tables[0].column_names:
-        return None
-    width = tables[0].schema.field(VECTOR).type.list_size
-    made, end = np.empty((sum(map(len, tables)), width), np.float32), 0
-    for piece in (piece for table in tables for piece in table[VECTOR].chunks):
-        flat = piece.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
-        made[end : end + len(flat)] = flat
-        end += len(flat)
-    if end != len(made):
-        raise StoreError("some passages have a vector and others have none")
+class Gathered:
+    """Rows on their way into a segment; of a batch that was read, nothing else is kept.
+
+    Attributes:
+        tables: `COLUMNS` of all batches.
+        rows: How many.
+        nbytes: Of all that is held.
+    """
+
+    def __init__(self) -> None:
+        self.tables: list[pa.Table] = []
+        self.rows = self.nbytes = 0
+        self._held: npt.NDArray[np.float32] | None = None
+
+    def add(self, table: pa.Table) -> None:
+        """Take rows as `plain` makes them."""
+        self.nbytes += table.nbytes
+        if VECTOR in table.column_names:
+            self._take(table[VECTOR], len(table))
+            table = table.select(COLUMNS.names)
+            # a batch of a store is one piece of memory, which a column of it would keep whole
+            table = table.take(pa.array(np.arange(len(table))))
+        self.tables.append(table)
+        self.rows += len(table)
+
+    def vectors(self) -> npt.NDArray[np.float32] | None:
+        """Their vectors, or None where there are none."""
+        if self._held is not None:
+            self._held.resize((self.rows, self._held.shape[1]), refcheck=False)
+        return self._held
+
+    def _take(self, column: pa.ChunkedArray, rows: int) -> None:
+        width, end = column.type.list_size, self.rows
+        if self._held is None:
+            self._held = np.empty((rows, width), np.float32)
+        if end + rows > len(self._held):  # the system moves pages, and copies nothing
+            more = max(end + rows, len(self._held) * 5 // 4)
+            self._held.resize((more, width), refcheck=False)
+        for piece in column.chunks:
+            flat = piece.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+            self._held[end : end + len(flat)] = flat
+            end += len(flat)
+
+
+def gathered(tables: Iterable[pa.Table]) -> Gathered:
+    """Rows as `plain` makes them, gathered."""
+    made = Gathered()
+    for table in tables:
+        made.add(table)
     return made
 
 
-def segment_of(tables: Sequence[pa.Table], language: Language) -> Segment:
+def segment_of(found: Gathered, language: Language) -> Segment:
     """A segment of rows as `plain` makes them.
 
     Args:
-        tables: All with vectors of one length, or all without.
+        found: All with vectors of one length, or all without.
         language: Whose stemmer.
 
     Raises:
         StoreError: Two passages have one id.
         ResourceError: The stemmer is not installed.
     """
-    held = _vectors(tables)
-    rows = pa.concat_tables([t.select(COLUMNS.names) for t in tables]).combine_chunks()
+    held, rows = found.vectors(), pa.concat_tables(found.tables).combine_chunks()
+    found.tables.clear()
     rows, order = _sorted(rows)
     if held is not None and order is not None:
         held = held[order]

@@ -20,7 +20,7 @@ from luthier.core.errors import StoreError
 from luthier.core.store import write_atomic
 from luthier.rag.search.lists import Rows
 from luthier.rag.search.living import Living
-from luthier.rag.search.segment import read_segment, segment_of, write_segment
+from luthier.rag.search.segment import gathered, read_segment, segment_of, write_segment
 from luthier.rag.search.words import Language
 
 FORMAT = 1
@@ -88,7 +88,7 @@ def purge(folder: Path, documents: Collection[str]) -> int:
         removed += len(gone)
         left = Living(segment, gone)
         place = np.where(left.alive > 0, np.cumsum(left.alive, dtype=np.int64) - 1, -1)
-        made = segment_of([left.table()], language) if left.count else None
+        made = segment_of(gathered([left.table()]), language) if left.count else None
         if made is not None:
             write_segment(made, folder / _SEGMENTS)
         anew[name] = (made.name if made is not None else "", place.astype(np.int32))
@@ -153,7 +153,7 @@ def _read(folder: Path, number: int) -> dict[str, Any]:
         raise StoreError(
             f"the search index has no version {number}",
             where=str(folder),
-            mend="It is made anew from the store.",
+            mend="`luthier rag sync` makes it anew from the store.",
         )
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -48,7 +48,7 @@ def checked(change: Change, dimension: int | None, where: str) -> tuple[pa.Table
     if missing := sorted(set(wanted.names) ^ set(rows.schema.names)):
         raise StoreError(f"these rows lack or have too much: {', '.join(missing)}", where=where)
     try:
-        rows = rows.select(wanted.names).cast(wanted).combine_chunks()
+        rows = rows.select(wanted.names).cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise StoreError(f"these rows have other columns: {error}", where=where) from error
     _check_values(rows, found, where)
@@ -156,7 +156,7 @@ def version_in(versions: Sequence[Version], number: int, where: str) -> Version:
     raise StoreError(
         f"there is no version {number} (there are: {there})",
         where=where,
-        mend="An old version goes when it is pruned or a document in it erased. Open the newest.",
+        mend="`luthier rag versions` lists them; old ones are forgotten.",
     )
 
 

@@ -19,6 +19,7 @@ from luthier.models.encode import Vectors
 _MARK = b"luthier1"
 _HEAD = len(_MARK) + 4
 KEY_BYTES = 16
+_AT_ONCE = 4096  # vectors read together
 
 Key = bytes
 
@@ -76,8 +77,18 @@ class Draft:
         """Vectors of some keys, which must be there."""
         if not keys:
             return np.zeros((0, self._dimension), np.float32)
-        records = np.memmap(self._path, self._record(self._dimension), "r", offset=_HEAD)
-        return np.array(records["vector"][[self._places[key] for key in keys]], np.float32)
+        record = self._record(self._dimension)
+        places = np.array([self._places[key] for key in keys])
+        order = np.argsort(places, kind="stable")
+        ranked, made = places[order], np.empty((len(keys), self._dimension), np.float32)
+        with self._path.open("rb") as file:  # not mapped: what is read would stay in memory
+            for first in range(0, len(self._places), _AT_ONCE):
+                low, high = np.searchsorted(ranked, (first, first + _AT_ONCE))
+                if low < high:
+                    file.seek(_HEAD + first * record.itemsize)
+                    held = np.fromfile(file, record, _AT_ONCE)
+                    made[order[low:high]] = held["vector"][ranked[low:high] - first]
+        return made
 
     def remove(self) -> None:
         """Delete the file."""

@@ -31,6 +31,7 @@ BODY = "body"
 LABELS = "labels"
 _TOGETHER = 64  # vectors searched in one pass over the table
 _AT_ONCE = 5000  # documents named in one condition
+_SORTED = 50_000  # rows sorted together where the table is not in order
 FAILURES = (OSError, RuntimeError, ValueError, pa.ArrowException)
 
 
@@ -220,9 +221,15 @@ def scan(table: Any, columns: Sequence[str], where: str | None) -> pa.Table:
 
 
 def stream(table: Any, columns: Sequence[str], where: str | None) -> Iterator[pa.RecordBatch]:
-    """What `scan` gives, in pieces; all in memory at once only where the table is not in order."""
-    if not _ascend(_asked(table, ["id"], where).to_arrow()["id"]):
-        yield from scan(table, columns, where).to_batches(BATCH_ROWS)
+    """What `scan` gives, in pieces; never all in memory at once."""
+    ids = _asked(table, ["id"], where).to_arrow()["id"].combine_chunks()
+    if not _ascend(ids):
+        ids = ids.take(pc.sort_indices(ids))
+        for first in range(0, len(ids), _SORTED):
+            last = min(first + _SORTED, len(ids)) - 1
+            part = f"id >= {_quoted(ids[first].as_py())} AND id <= {_quoted(ids[last].as_py())}"
+            held = scan(table, columns, f"{part} AND {where}" if where else part)
+            yield from held.to_batches(BATCH_ROWS)
         return
     wanted = list(columns) or _all_columns(table)
     for batch in _asked(table, _needed(wanted), where).to_batches(BATCH_ROWS):
@@ -252,7 +259,11 @@ def _turned(rows: pa.Table, wanted: Sequence[str]) -> pa.Table:
 
 def pairs(table: Any, first: str, second: str) -> dict[str, str]:
     """Two columns of a table, each value of the first with one of the second."""
-    rows = _asked(table, [first, second], None).to_arrow()
+    rows = _asked(table, [first, second], None).to_arrow().combine_chunks()
+    values = rows[first].combine_chunks()
+    if len(values) > 1:  # most stand beside their like, and Arrow tells so at once
+        other = pc.not_equal(values[1:], values[:-1])
+        rows = rows.filter(pa.concat_arrays([pa.array([True]), other]))
     return dict(zip(rows[first].to_pylist(), rows[second].to_pylist(), strict=True))
 
 
@@ -261,8 +272,8 @@ def _asked(table: Any, columns: Sequence[str], where: str | None) -> Any:
     return asked.where(where) if where else asked
 
 
-def _ascend(ids: pa.ChunkedArray) -> bool:
-    whole = ids.combine_chunks()
+def _ascend(ids: pa.Array | pa.ChunkedArray) -> bool:
+    whole = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
     return len(whole) < 2 or bool(pc.all(pc.less(whole[:-1], whole[1:])).as_py())
 
 
