@@ -8,6 +8,7 @@ import pytest
 from luthier.core import statistics
 from luthier.core.statistics import (
     bootstrap_mean,
+    bootstrap_means,
     holm,
     mcnemar_exact,
     paired_bootstrap,
@@ -132,3 +133,36 @@ def test_the_interval_of_a_share_is_wilsons(successes: int, n: int) -> None:
     found = wilson(successes, n, confidence=0.9)
     assert (found.mean, found.n) == (successes / n, n)
     assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
+
+
+def test_many_groups_of_few_values_are_drawn_as_counts_of_the_same_distribution() -> None:
+    random = np.random.default_rng(5)
+    right = (random.random(statistics.LARGE) < 0.3).astype(float)
+    drawn = bootstrap_means(right, resamples=4000)
+    one_by_one = bootstrap_means(right + 1e-9 * np.arange(len(right)), resamples=400)
+    wanted = math.sqrt(right.mean() * (1 - right.mean()) / len(right))
+    assert drawn.mean() == pytest.approx(right.mean(), abs=4 * wanted / math.sqrt(4000))
+    assert drawn.std() == pytest.approx(wanted, rel=0.06)
+    assert one_by_one.std() == pytest.approx(wanted, rel=0.15)
+    groups = [str(i // 2) for i in range(2 * statistics.LARGE)]
+    paired = bootstrap_means(np.repeat(right, 2), groups=groups, resamples=4000)
+    assert paired.std() == pytest.approx(wanted, rel=0.06)
+
+
+def test_signs_of_many_groups_agree_with_the_normal_distribution() -> None:
+    differences = np.random.default_rng(6).normal(0.03, 1, size=statistics.LARGE)
+    z = differences.sum() / math.sqrt((differences**2).sum())
+    wanted = math.erfc(abs(z) / math.sqrt(2))
+    assert sign_flip_p(differences, resamples=4000) == pytest.approx(wanted, abs=0.02)
+    assert sign_flip_p(differences, seed=1) == sign_flip_p(differences, seed=1)
+
+
+def test_samples_of_ordinary_size_stay_the_same_from_version_to_version() -> None:
+    values = np.random.default_rng(9).random(40)
+    found = bootstrap_mean(values, resamples=1000)
+    assert (found.low, found.high) == pytest.approx(
+        (0.4765873030828665, 0.6656082248588179), abs=1e-12
+    )
+    assert sign_flip_p(values - 0.4, resamples=1000) == pytest.approx(
+        0.002997002997002997, abs=1e-12
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from statistics import NormalDist
 
 import numpy as np
@@ -20,7 +21,12 @@ Floats = npt.NDArray[np.float64]
 FEWEST_GROUPS = 8
 """With fewer groups than this, intervals resample single items (p-values keep to the groups)."""
 
+LARGE = 4096
+"""From so many groups on, samples are drawn in faster ways, by another stream of the seed."""
+
 _CELLS = 1_000_000  # of one resampling block: 8 MB, whatever the number of resamples
+_FEW_VALUES = 64
+_SLACK = 1e-13  # of the largest sum there can be: two ways to add up the same numbers
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,17 +68,71 @@ def bootstrap_mean(
         resamples: Number of bootstrap samples; the same seed gives the same samples.
         seed: Of the random generator.
     """
-    sums, counts = _grouped(np.asarray(values, dtype=np.float64), groups, FEWEST_GROUPS)
-    random = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    block = max(1, _CELLS // len(sums))
-    for start in range(0, resamples, block):
-        rows = min(block, resamples - start)
-        drawn = random.integers(0, len(sums), size=(rows, len(sums)))
-        means[start : start + rows] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    column = np.asarray(values, dtype=np.float64)
+    means = bootstrap_means(column, groups=groups, resamples=resamples, seed=seed)
+    sums, counts = _grouped(column, groups, FEWEST_GROUPS)
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
-    return Interval(float(sums.sum() / counts.sum()), float(low), float(high), len(values))
+    return Interval(float(sums.sum() / counts.sum()), float(low), float(high), len(column))
+
+
+def bootstrap_means(
+    values: Sequence[float] | Floats,
+    *,
+    groups: Sequence[str] | None = None,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Floats:
+    """The means of bootstrap samples, whole groups drawn with replacement.
+
+    From ``LARGE`` groups on, values of which few differ (right or wrong) are drawn as the counts
+    of each, which is the same distribution (a multinomial one) in a hundredth of the time.
+
+    Args:
+        values: As in ``bootstrap_mean``.
+        groups: As in ``bootstrap_mean``.
+        resamples: As in ``bootstrap_mean``.
+        seed: As in ``bootstrap_mean``.
+
+    Returns:
+        ``resamples`` means, in the order drawn.
+    """
+    sums, counts = _grouped(np.asarray(values, dtype=np.float64), groups, FEWEST_GROUPS)
+    random = np.random.default_rng(seed)
+    if len(sums) >= LARGE:
+        pairs, often = np.unique(np.column_stack([sums, counts]), axis=0, return_counts=True)
+        if len(pairs) <= _FEW_VALUES:
+            drawn = random.multinomial(len(sums), often / len(sums), size=resamples)
+            means: Floats = (drawn @ pairs[:, 0]) / (drawn @ pairs[:, 1])
+            return means
+    return _drawn_means(random, sums, counts, resamples)
+
+
+def _drawn_means(
+    random: np.random.Generator, sums: Floats, counts: Floats, resamples: int
+) -> Floats:
+    """Means of samples drawn one index at a time; one block is summed while the next is drawn."""
+    means, groups = np.empty(resamples), len(sums)
+    even = bool((counts == counts[0]).all())
+    block = max(1, _CELLS // groups)
+
+    def fill(start: int, drawn: npt.NDArray[np.int64]) -> None:
+        sizes = groups * counts[0] if even else counts[drawn].sum(axis=1)
+        means[start : start + len(drawn)] = sums.take(drawn, mode="clip").sum(axis=1) / sizes
+
+    if resamples <= block:
+        fill(0, random.integers(0, groups, size=(resamples, groups)))
+        return means
+    with ThreadPoolExecutor(1) as pool:
+        filled: Future[None] | None = None
+        for start in range(0, resamples, block):
+            drawn = random.integers(0, groups, size=(min(block, resamples - start), groups))
+            if filled is not None:
+                filled.result()
+            filled = pool.submit(fill, start, drawn)
+        if filled is not None:
+            filled.result()
+    return means
 
 
 def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
@@ -138,13 +198,18 @@ def sign_flip_p(
         seed: Of the random generator.
     """
     sums, _ = _grouped(np.asarray(differences, dtype=np.float64), groups, 0)
-    seen = abs(float(sums.sum()))
+    seen, size = abs(float(sums.sum())), float(np.abs(sums).sum())
     random = np.random.default_rng(seed)
     reached, block = 0, max(1, _CELLS // len(sums))
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
-        signs = random.integers(0, 2, size=(rows, len(sums)), dtype=np.int8) * 2.0 - 1.0
-        reached += int((np.abs(signs @ sums) >= seen - 1e-12).sum())
+        if len(sums) >= LARGE:  # one bit for each sign
+            raw = random.integers(0, 256, size=(rows, -(-len(sums) // 8)), dtype=np.uint8)
+            plus = np.unpackbits(raw, axis=1, count=len(sums))
+        else:
+            plus = random.integers(0, 2, size=(rows, len(sums)), dtype=np.int8)
+        flipped = 2 * (plus.astype(np.float64) @ sums) - sums.sum()
+        reached += int((np.abs(flipped) >= seen - _SLACK * size).sum())
     return (reached + 1) / (resamples + 1)
 
 
