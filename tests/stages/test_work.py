@@ -14,7 +14,10 @@ from tiny_models import ask, plan
 
 from luthier import config
 from luthier.core.progress import Quiet
+from luthier.core.records import Document, write_table
 from luthier.core.store import Artifact, Store
+from luthier.data.collect import DOCUMENTS
+from luthier.data.prepare import read_documents
 from luthier.evaluate import labels
 from luthier.models.generate import Sampling
 from luthier.models.load import ModelSpec
@@ -109,3 +112,28 @@ def test_where_nothing_is_made_no_model_is_downloaded(tmp_path: Path) -> None:
     with pytest.raises(NotMadeError, match="'me/there-is-no-such-model' is downloaded"):
         dry.find_model(ModelSpec(name="me/there-is-no-such-model"))
     assert dry.find_model(ModelSpec()).name == "starter"
+
+
+@pytest.mark.parametrize(("closed_rows", "learned"), [("warn", 2), ("refuse", 1)])
+def test_documents_not_for_everyone_are_told_of_or_not_learned_from(
+    tmp_path: Path, closed_rows: str, learned: int
+) -> None:
+    path = tmp_path / "luthier.yaml"
+    path.write_text(f"{PROJECT}  closed_rows: {closed_rows}\n")
+    told = Quiet()
+    work = Work(config.load(path), tmp_path, told)
+    rows = [
+        Document("a", "t", "for all", "f:1", "text", "a"),
+        Document("b", "t", "for sales", "f:2", "text", "b", access=("sales",)),
+    ]
+
+    def fill(folder: Path) -> dict[str, Any]:
+        write_table(folder / DOCUMENTS, rows, Document)
+        return {}
+
+    work.make("collect", 1, {}, fill)
+    for _ in range(2):
+        assert len(read_documents(work.learned().path)) == learned
+    assert len(work.documents()) == 2
+    [line] = told.lines
+    assert line.startswith("1 documents that not all may see")

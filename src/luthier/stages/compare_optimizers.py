@@ -86,7 +86,9 @@ def _job(work: Work, base: TuneSpec) -> compare.Job:
         model=work.model_folder,
         train=data.read_examples(rows.path, "train"),
         validation=validation,
-        documents=work.documents() if base.objective.kind == "pretrain" else [],
+        documents=data.read_documents(work.finished(work.learned()).path)
+        if base.objective.kind == "pretrain"
+        else [],
         plan=dataclasses.replace(work.plan, processes=1),
         losses=read_terms(rows.path),
     )
@@ -104,7 +106,7 @@ def _attempt(work: Work, job: compare.Job, spec: TuneSpec, share: float, bar: Ta
         "precision": work.plan.arithmetic,
     }
     if spec.objective.kind == "pretrain":
-        inputs["documents"] = work.texts
+        inputs["documents"] = work.made.get("open") or work.texts
 
     def fill(folder: Path) -> dict[str, Any]:
         return compare.attempt(job, spec, folder, share=share)

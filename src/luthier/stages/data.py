@@ -135,6 +135,7 @@ def synthesize(work: Work) -> None:
         else Prices()
     )
     encodes = spec.novelty.max_similarity is not None
+    texts = work.learned()
 
     def fill(folder: Path) -> dict[str, Any]:
         return synthesize(
@@ -142,7 +143,7 @@ def synthesize(work: Work) -> None:
             rows.path,
             folder,
             work.progress,
-            documents=work.documents(),
+            documents=data.read_documents(work.finished(texts).path),
             answer=work.writer(),
             journal=work.journal(),
             seed=seed,
@@ -152,7 +153,7 @@ def synthesize(work: Work) -> None:
 
     inputs = {
         "rows": rows,
-        "texts": work.texts,
+        "texts": texts,
         "synthesize": spec,
         "seed": seed,
         "writer": work.writer_identity(),

@@ -147,18 +147,18 @@ def tune(work: Work) -> None:
 
     rows = work.made.get("contexts") or work.rows
     plain = spec.objective.kind in ("pretrain", "encoder", "reranker")  # these read documents
+    learned = work.learned() if plain else None
 
     def fill(folder: Path) -> dict[str, Any]:
         if work.plan.processes > 1:
-            texts = work.texts.path if plain else None
-            given = work.model_folder, rows.path, texts
+            given = work.model_folder, rows.path, learned.path if learned else None
             return tune_in_processes(*given, spec, work.plan, folder, work.progress)
         train = data.read_examples(rows.path, "train")
         return tune(
             open_model(work.model_folder, spec, work.plan, train),
             train,
             data.read_examples(rows.path, "validation"),
-            work.documents() if plain else [],
+            data.read_documents(work.finished(learned).path) if learned else [],
             spec,
             work.plan,
             folder,
@@ -172,7 +172,7 @@ def tune(work: Work) -> None:
         "tune": spec,
         "precision": work.plan.arithmetic,
     }
-    if plain:
-        inputs["documents"] = work.texts
+    if learned:
+        inputs["documents"] = learned
     recorded = {"plan": dataclasses.asdict(work.plan)}
     work.make("tune", TUNE_VERSION, inputs, fill, recorded=recorded, resumable=True)

@@ -18,7 +18,7 @@ def search(work: Work) -> None:
     from luthier.tune.search import RESULTS, SEARCH_VERSION, SETTINGS, search
 
     rows = work.made.get("contexts") or work.rows
-    texts = work.texts if base.objective.kind == "pretrain" else None
+    texts = work.learned() if base.objective.kind == "pretrain" else None
 
     def fill(folder: Path) -> dict[str, Any]:
         summary = search(

@@ -12,10 +12,11 @@ from luthier import config
 from luthier.config import Project
 from luthier.core.errors import ConfigError
 from luthier.core.progress import Progress
-from luthier.core.records import Document, Example, Side
+from luthier.core.records import EVERYONE, Document, Example, Side, write_table
 from luthier.core.spec import digest_of
 from luthier.core.store import Artifact, Store
 from luthier.data import prepare as data
+from luthier.data.collect import DOCUMENTS
 from luthier.data.writer import LocalWriter
 from luthier.evaluate.compare import EvaluateSpec, select_items
 from luthier.models.hub import go_offline
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from luthier.rag.spec import RagSpec
     from luthier.setup.plan import Plan, Precision
 
+OPEN_VERSION = 1
 TEXT_STAGES = ("annotate", "clean", "collect")
 ROW_STAGES = ("balance", "augment", "synthesize", "prepare")
 
@@ -67,6 +69,7 @@ class Work:
         self.made: dict[str, Artifact] = {}
         self.model_folder = Path()
         self.started = time.monotonic()
+        self._closed_told = False
         self._plan: Plan | None = None
         self._encoder: Encoder | None = None
 
@@ -131,6 +134,36 @@ class Work:
     def documents(self) -> list[Document]:
         """The documents."""
         return data.read_documents(self.finished(self.texts).path)
+
+    def learned(self) -> Artifact:
+        """The texts a model may learn from: all, or those everyone may see (`data.closed_rows`)."""
+        texts = self.texts
+        if self.project.data.closed_rows == "refuse":
+
+            def fill(folder: Path) -> dict[str, Any]:
+                found = data.read_documents(self.finished(texts).path)
+                open_ones = [d for d in found if EVERYONE in d.access]
+                write_table(folder / DOCUMENTS, open_ones, Document)
+                return {"documents": len(open_ones), "refused": len(found) - len(open_ones)}
+
+            made = self.make("open", OPEN_VERSION, {"texts": texts}, fill)
+            if refused := made.summary.get("refused"):
+                self._tell_closed(f"{refused:,} documents that not all may see are left unlearned")
+            return made
+        if texts.finished:
+            closed = sum(EVERYONE not in d.access for d in data.read_documents(texts.path))
+            if closed:
+                self._tell_closed(
+                    f"{closed:,} documents that not all may see are learned from, and what a model "
+                    "learns all can ask; `data.closed_rows: refuse` leaves them out"
+                )
+        return texts
+
+    def _tell_closed(self, line: str) -> None:
+        """Say it once a run."""
+        if not self._closed_told:
+            self.progress.say(line)
+        self._closed_told = True
 
     def examples(self, side: Side) -> list[Example]:
         """The examples of one side, as split: nothing made from other rows is among them."""
