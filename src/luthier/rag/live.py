@@ -147,8 +147,8 @@ def erase(spec: RagSpec, folder: Path, documents: Sequence[str]) -> int:
         for batch in store.rows(version.number, ["id"], doomed)
         for one in batch.column(0).to_pylist()
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / _ERASING, json.dumps(doomed))
+    with writing(folder / DRAFT):
+        write_atomic(folder / _ERASING, json.dumps(doomed))
     keep = copies(doomed, store).keep
     if keep < len(store.versions()):
         store.prune(keep)

@@ -311,9 +311,11 @@ def _vectors(
     with progress.task("embedding passages", len(waiting)) as task:
         parts = [waiting[first : first + _AT_ONCE] for first in range(0, len(waiting), _AT_ONCE)]
         made = embed([passage for _, passage in part] for part in parts)
+        if waiting:
+            task.advance(0, "the encoder is opened first")
         for part, vectors in zip(parts, made, strict=True):
             draft.add([key for key, _ in part], vectors)
-            task.advance(len(part))
+            task.advance(len(part), " ")
     fresh = [i for i, key in enumerate(keys) if key not in known]
     drafted = draft.vectors([keys[i] for i in fresh])
     if len(fresh) == len(keys):
