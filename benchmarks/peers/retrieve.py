@@ -5,9 +5,9 @@
 ``FOLDER`` holds what all get: ``passages.jsonl`` (id, title, text), ``vectors.npy`` (one each),
 ``queries.jsonl`` (id, text) and ``query_vectors.npy``; nobody computes a vector. Each indexes title
 and text together, answers a query to warm up, then all one by one for the clock, in ``ROUNDS``
-rounds, ``DEPTH`` passages deep. Of who takes over 100 ms the first ``SAMPLE`` queries are clocked, and
-who takes over 250 ms is asked no others. ``NAME.json`` says the seconds of indexing, the milliseconds
-of each query (the least of the rounds), the rankings, and the versions of what ran.
+rounds, ``DEPTH`` passages deep. Of who takes over 100 ms the first ``SAMPLE`` queries are clocked,
+and who takes over 250 ms is asked no others. ``NAME.json`` says the seconds of indexing, the
+milliseconds of each query (the least of the rounds), the rankings, and the versions of what ran.
 """
 
 from __future__ import annotations
