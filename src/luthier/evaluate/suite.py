@@ -220,25 +220,27 @@ def differences(items: Sequence[Item], locked: dict[str, str]) -> str:
     return "; ".join(said)
 
 
+def lock_of(path: Path) -> dict[str, Any] | None:
+    """What the lock of a suite's file says; None if it is not locked, or its lock is damaged."""
+    try:
+        told: dict[str, Any] = json.loads(lock_path(path).read_text(encoding="utf-8"))
+        held = isinstance(told["items"], dict) and isinstance(told["name"], str)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return told if held else None
+
+
 def _read_lock(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(
             "no such suite", where=str(path), mend="`luthier suite make` makes one of your rows."
         )
-    try:
-        told: dict[str, Any] = json.loads(lock_path(path).read_text(encoding="utf-8"))
-        if not (isinstance(told["items"], dict) and isinstance(told["name"], str)):
-            raise TypeError("not a lock")
-    except FileNotFoundError as error:
+    found = lock_of(path)
+    if found is None:
+        there = lock_path(path).is_file()
         raise DataError(
-            "this suite is not locked",
+            "the lock of this suite cannot be read" if there else "this suite is not locked",
             where=str(path),
             mend=f"Look at its items, then lock them: luthier suite lock {path}",
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            "the lock of this suite cannot be read",
-            where=str(lock_path(path)),
-            mend=f"Lock it anew: luthier suite lock {path}",
-        ) from error
-    return told
+        )
+    return found

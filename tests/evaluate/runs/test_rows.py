@@ -16,7 +16,7 @@ PLAIN = {"answerer": {"name": "starter"}, "suite": {"digest": "abc"}}
 def row(item_id: str, group: str = "", latency_s: float | None = None) -> Row:
     return Row(
         item_id, "qa", group, ("t",), "f:1", "[]", "", "reply é", "wanted", 3, 2, latency_s,
-        None, "stop", 1.5, 2, ("p#0",), (), "",
+        None, "stop", 1.5, 2, (1.5, 2.5), ("p#0",), (), "",
     )  # fmt: skip
 
 

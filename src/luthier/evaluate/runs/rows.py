@@ -50,6 +50,8 @@ class Row:
         nll_nats: Negative log-likelihood of the reference (for a choice, of the right option);
             None where it was not asked for or cannot be had.
         reference_tokens: Tokens that ``nll_nats`` sums over.
+        option_nats: Negative log-likelihood of each option, in order; empty but for choices made
+            by likelihood.
         passage_ids: Passages in the prompt, best first.
         citations: Ids of the passages that verifiably support the answer.
         error: Why there is no answer, or "".
@@ -71,6 +73,7 @@ class Row:
     finish_reason: str
     nll_nats: float | None
     reference_tokens: int | None
+    option_nats: tuple[float, ...]
     passage_ids: tuple[str, ...]
     citations: tuple[str, ...]
     error: str
@@ -99,6 +102,7 @@ class RunRows:
         cost: float64, nan where unknown.
         nll_nats: float64, nan where unknown.
         reference_tokens: float64, nan where unknown.
+        option_nats: See ``Row``.
         scores: float64 by metric, nan where it does not apply.
     """
 
@@ -120,6 +124,7 @@ class RunRows:
     cost: Floats
     nll_nats: Floats
     reference_tokens: Floats
+    option_nats: tuple[tuple[float, ...], ...]
     scores: dict[str, Floats]
 
     @property
@@ -171,6 +176,7 @@ def from_rows(
         cost=_floats(row.cost for row in rows),
         nll_nats=_floats(row.nll_nats for row in rows),
         reference_tokens=_floats(row.reference_tokens for row in rows),
+        option_nats=tuple(row.option_nats for row in rows),
         scores=columns,
     )
 
