@@ -4,7 +4,7 @@
 
 LUTHIER_DATA holds clinc150/data_full.json. Written are
 
-rows.jsonl      40 training rows, 2 validation rows and 2 test rows of each intent, as published
+rows.jsonl      20 training rows, 2 validation rows and 2 test rows of each intent, as published
 sheets.jsonl    for retrieval: each intent with its name and five training texts
 sides.json      which row is on which side
 """
@@ -13,7 +13,7 @@ import json
 import os
 from pathlib import Path
 
-SIZES = {"train": 40, "val": 2, "test": 2}
+SIZES = {"train": 20, "val": 2, "test": 2}
 SIDES = {"train": "train", "val": "validation", "test": "test"}
 SHOWN = 5
 

@@ -21,6 +21,7 @@ class Section:
         figure: ``data`` and ``layout`` as plotly.js takes them.
         header: Names of the columns of a table.
         rows: Its cells as text.
+        left: How many of its columns are words rather than figures, from the left.
         text: Lines below.
         code: To be copied.
     """
@@ -29,6 +30,7 @@ class Section:
     figure: dict[str, Any] | None = None
     header: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
+    left: int = 1
     text: Sequence[str] = ()
     code: str = ""
 

@@ -9,10 +9,15 @@ from luthier.evaluate.decision import figures
 
 def test_the_front_is_drawn_through_its_routes() -> None:
     told = decision()
-    line, *points = figures.front(told, "cost")["data"]
+    figure = figures.front(told, "cost")
+    line, *points = figure["data"]
     assert len(line["x"]) == 3
     assert line["x"] == sorted(line["x"])
-    assert {p["text"][0] for p in points} == set(told["routes"])
+    names = {
+        note["text"].removeprefix("<b>").removesuffix("</b>")
+        for note in figure["layout"]["annotations"]
+    }
+    assert names == set(told["routes"])
     assert all(x > 0 for p in points for x in p["x"])  # a logarithm
 
 

@@ -26,7 +26,7 @@ def test_every_wrong_answer_is_counted() -> None:
 def test_the_basis_names_prices_and_use() -> None:
     said = words.basis(decision())
     assert "60 questions;" in said
-    assert "10,000 answers and 1 updates of 10% of the facts a month" in said
+    assert "10,000 answers and 1 update of 10% of the facts a month" in said
     assert "0.1 USD a label" in said
 
 

@@ -243,19 +243,18 @@ def changes(setting: Setting, pick: str, currency: str) -> list[str]:
     def label(s: Setting, x: float) -> Setting:
         return dataclasses.replace(s, costing=s.costing.with_labels_at(x))
 
-    turns: list[tuple[str, float, float, float, _Turn, str]] = [
-        ("answers a month", use.volume, 1, 1e9, volume, ""),
-        ("updates a month", use.updates, 1e-3, 1e4, updates, ""),
-        ("the margin that matters", setting.margin, 1e-3, 0.5, margin, ""),
-        ("the price of a label", costing.prices.per_label, 1e-4, 1e3, label, currency),
+    turns: list[tuple[str, float, float, float, _Turn]] = [
+        ("{} answers a month", use.volume, 1, 1e9, volume),
+        ("{} updates a month", use.updates, 1e-3, 1e4, updates),
+        ("a margin of {}", setting.margin, 1e-3, 0.5, margin),
+        (f"{{}} {currency} for a label", costing.prices.per_label, 1e-4, 1e3, label),
     ]
     told = []
-    for what, now, low, high, turn, unit in turns:
+    for what, now, low, high, turn in turns:
         for end, word in ((low, "below"), (high, "above")):
             found = _turning(setting, pick, now, end, turn)
             if found is not None:
-                at, other = found
-                told.append(f"{word} {_round(at)}{f' {unit}' if unit else ''} for {what}: {other}")
+                told.append(f"{word} {what.format(_round(found[0]))}: {found[1]}")
     return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,11 @@ _REASONS = {
 }  # fmt: skip
 
 
+_PLOT_PX, _LINE_PX = 340, 16
+_LABEL_SHARE = 0.3
+"""Of the plot's width, that a name takes."""
+
+
 def colour_of(told: Mapping[str, Any], name: str) -> str:
     """A route's colour; those of an endpoint are ink."""
     one = told["routes"][name]
@@ -45,7 +51,8 @@ def front(told: Mapping[str, Any], key: str) -> Figure:
 
     lowest = min((across(n) for n in routes if across(n) > 0), default=1.0)
     place = {name: max(across(name), lowest / 3) for name in routes}  # 0 has no logarithm
-    layout = layout_of(height=420, left=64)
+    layout = layout_of(height=_PLOT_PX + 86, left=64)
+    layout["margin"]["r"] = 190  # names stand beside their points
     unit = f"{told['currency']} a month" if key == "cost" else "seconds, half of the answers"
     layout["xaxis"] = axis(title=title(f"{unit} (logarithmic)"), type="log", nticks=8)
     layout["yaxis"] = axis(title=title(METRICS[told["metric"]]), rangemode="tozero")
@@ -61,9 +68,9 @@ def front(told: Mapping[str, Any], key: str) -> Figure:
             "hoverinfo": "skip",
         }
     ]
-    traces += [
-        _point(told, name, place[name], taken=name == told["advice"]["pick"]) for name in routes
-    ]
+    taken = told["advice"]["pick"]
+    traces += [_point(told, name, place[name], taken=name == taken) for name in routes]
+    layout["annotations"] = _labels(told, place)
     return {"data": traces, "layout": layout}
 
 
@@ -71,13 +78,9 @@ def _point(told: Mapping[str, Any], name: str, x: float, *, taken: bool) -> dict
     mean, colour = told["routes"][name]["mean"], colour_of(told, name)
     return {
         "type": "scatter",
-        "mode": "markers+text",
+        "mode": "markers",
         "x": [x],
         "y": [mean["mean"]],
-        "text": [escape(name)],
-        "textposition": "top center",
-        "textfont": {"color": colour, "size": 12.5 if not taken else 14},
-        "cliponaxis": False,
         "marker": {
             "size": 16 if taken else 10,
             "color": colour,
@@ -95,6 +98,38 @@ def _point(told: Mapping[str, Any], name: str, x: float, *, taken: bool) -> dict
         "hovertemplate": f"{escape(name)}<br>{mean['mean']:.3f} [{mean['low']:.3f}, "
         f"{mean['high']:.3f}]<br>%{{x:.4g}}<extra></extra>",
     }
+
+
+def _labels(told: Mapping[str, Any], place: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Names to the right of their points, moved down where they would lie on each other."""
+    routes, taken = told["routes"], told["advice"]["pick"]
+    top = max(one["mean"]["high"] for one in routes.values()) or 1.0
+    across = {name: math.log10(x) for name, x in place.items()}
+    width = max(across.values()) - min(across.values()) or 1.0
+    written: list[tuple[float, float]] = []  # where a name stands: its place across, pixels down
+    made = []
+    for name in told["ranking"]:
+        own = down = (1 - routes[name]["mean"]["mean"] / top) * _PLOT_PX
+        near = [y for x, y in written if abs(x - across[name]) < width * _LABEL_SHARE]
+        while any(abs(down - y) < _LINE_PX for y in near):
+            down += _LINE_PX / 3
+        written.append((across[name], down))
+        made.append(
+            {
+                "x": across[name],
+                "y": routes[name]["mean"]["mean"],
+                "text": f"<b>{escape(name)}</b>" if name == taken else escape(name),
+                "xanchor": "left",
+                "ax": 14,
+                "ay": down - own,
+                "showarrow": True,
+                "arrowhead": 0,
+                "arrowwidth": 0.8,
+                "arrowcolor": MUTED,
+                "font": {"color": colour_of(told, name), "size": 12.5},
+            }
+        )
+    return made
 
 
 def wrong(told: Mapping[str, Any]) -> Figure:

@@ -65,6 +65,7 @@ def _sections(told: Mapping[str, Any]) -> list[Section]:
             figures.wrong(told),
             header=words.diagnosis(told)[0],
             rows=words.diagnosis(told)[1],
+            left=2,
             text=[
                 "Gain at most: if each of these answers became right. Gain measured: asked again "
                 "with the right passage first (not retrieved), with it alone (not read), or scored "
@@ -72,7 +73,10 @@ def _sections(told: Mapping[str, Any]) -> list[Section]:
             ],
         ),
         Section(
-            "What is commonly advised", header=words.lessons(told)[0], rows=words.lessons(told)[1]
+            "What is commonly advised",
+            header=words.lessons(told)[0],
+            rows=words.lessons(told)[1],
+            left=3,
         ),
         *(
             [Section(f"Would more labels help {curve['route']}?", figures.curve(told))]

@@ -104,10 +104,14 @@ def basis(told: Row) -> str:
     return (
         f"{count(told['items'])} questions{grouped}; {told['confidence']:.0%} paired intervals, "
         f"verdicts after Holm's adjustment for all pairs; {count(use['volume'])} answers and "
-        f"{use['updates']:g} updates of {told['update_share']:.0%} of the facts a month, one-off "
+        f"{_updates(use['updates'])} of {told['update_share']:.0%} of the facts a month, one-off "
         f"costs spread over {use['months']:g} months; {money(told['per_hour'])} {currency} an hour "
         f"of machine, {money(told['per_label'])} {currency} a label; margin {told['margin']:g}"
     )
+
+
+def _updates(number: float) -> str:
+    return "1 update" if number == 1 else f"{number:g} updates"
 
 
 def ranged(found: Row) -> str:
@@ -135,4 +139,8 @@ def _share(found: Row | None) -> str:
 
 
 def _at(value: float | None) -> str:
-    return DASH if value is None else count(value) if value >= 10 else f"{value:.2g}"
+    if value is None:
+        return DASH
+    if value < 0.01:
+        return "under 0.01"
+    return count(value) if value >= 10 else f"{value:.2g}"
