@@ -8,7 +8,8 @@ LuthierError (1)
 ├── TuneError (6)        the training loop
 ├── StoreError (7)       the artifact store: locked, damaged, missing
 ├── ResourceError (8)    disk, memory, a missing optional library
-└── ServeError (9)       bundle refused, port taken
+├── ServeError (9)       bundle refused, port taken
+└── GateError (10)       a gate could not be asked (2 and 3 are its answers)
 """
 
 from __future__ import annotations
@@ -93,3 +94,9 @@ class ServeError(LuthierError):
     """A bundle is refused or the server cannot start."""
 
     exit_code = 9
+
+
+class GateError(LuthierError):
+    """A gate could not be asked: a rule, an option or a run is wrong (2 and 3 are its answers)."""
+
+    exit_code = 10
