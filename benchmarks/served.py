@@ -27,8 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
 from recall import _embedded, _passage, _texts
 
 from luthier.models.encode import Vectors
@@ -76,6 +74,7 @@ def main() -> int:
     parser.add_argument("--vectors", type=Path, help="kept here, and read from here if it is there")
     parser.add_argument("--copies", type=int, default=1)
     parser.add_argument("--claims", type=int, default=200)
+    parser.add_argument("--ways", nargs="+", default=["memory", "store"])
     options = parser.parse_args()
     data = Path(os.environ.get("LUTHIER_DATA", "")) / "scifact"
     if not (data / "corpus.jsonl").is_file():
@@ -95,7 +94,7 @@ def main() -> int:
         store.apply(Change(rows_of(passages, with_ids, vectors)))
         del passages
         context = multiprocessing.get_context("spawn")
-        for search in ("memory", "store"):
+        for search in options.ways:
             spec = _spec(search)
             began, cpu = time.perf_counter(), time.process_time()
             publish(spec, folder, store, Made("", Lookup.digest))

@@ -195,24 +195,22 @@ def sync(
             return _synced(plan, plan.version, 0, 0, 0, started)
         touched = {*plan.new, *plan.changed, *plan.moved}
         again = [one for one in documents if one.id in touched]
-        passages = sorted(make_passages(again), key=operator.attrgetter("id")) if again else []
         kept = Draft(draft / f"vectors-{_hash(made.embed, 6)}.bin")
+        run = None if embed is None else functools.partial(share, embed)
+        cut = sorted(make_passages(again), key=operator.attrgetter("id")) if again else []
+        there, written = {p.document_id for p in cut}, len(cut)
         vectors, embedded = None, 0
-        if embed is not None:
-            known = _stored(store, plan, made, passages)
-            vectors, embedded = _vectors(
-                passages, known, kept, progress or Quiet(), functools.partial(share, embed)
-            )
-        rows = rows_of(passages, digests, vectors) if passages else None
-        there, written = {p.document_id for p in passages}, len(passages)
-        del passages, vectors  # the rows are what is needed now, and memory may be short
+        if run is not None:
+            known = _stored(store, plan, made, cut)
+            vectors, embedded = _vectors(cut, known, kept, progress or Quiet(), run)
+        rows = rows_of(cut, digests, vectors) if cut else None
+        del cut, vectors  # the rows are what is needed now, and memory may be short
         gone = (*plan.gone, *plan.moved.values(), *plan.changed)
         version = plan.version
         if rows is not None or gone:
             version = store.apply(Change(rows, gone, note or f"sync: {_told(plan)}"))
         without = (*plan.without, *sorted(touched - there))
-        told = json.dumps({one: digests[one] for one in without})
-        write_atomic(draft / _WITHOUT, told)
+        write_atomic(draft / _WITHOUT, json.dumps({one: digests[one] for one in without}))
         kept.remove()
     reused = written - embedded if embed is not None else 0
     return _synced(plan, version, written, embedded, reused, started, len(without))
