@@ -87,10 +87,10 @@ def _sections(title: str, measured: Mapping[str, Measurement], metric: str) -> l
         Section(
             title,
             _figure(rows, metric),
-            ["", *names],
-            [*table, *times],
-            ["Means with 95 % intervals; questions of one group are resampled together.",
-             *dict.fromkeys(told)],
+            header=["", *names],
+            rows=[*table, *times],
+            text=["Means with 95 % intervals; questions of one group are resampled together.",
+                  *dict.fromkeys(told)],
         )
     ]  # fmt: skip
     scopes = list(rows[names[0]])
@@ -121,7 +121,8 @@ def _held(title: str, measured: Mapping[str, Measurement], metrics: Sequence[str
     ]  # fmt: skip
     header = ["", "metric", "questions", "gain", "95 %", "p", "pairs", "verdict"]
     note = "Paired by question; p by flipping signs, of one comparison alone."
-    return Section(f"{title}: held against each other", header=header, rows=cells, text=[note])
+    name = f"{title}: held against each other"
+    return Section(name, header=header, rows=cells, left=3, text=[note])
 
 
 def _figure(rows: Mapping[str, Mapping[str, Any]], metric: str) -> dict[str, Any] | None:
@@ -160,7 +161,8 @@ def _worst(name: str, one: Answers) -> Section:
         for q in [one.measured.questions[i]]
     ]
     header = ["question", "accepted", "said", "token F1"]
-    return Section(f"{name}: furthest from what is accepted", header=header, rows=cells)
+    title = f"{name}: furthest from what is accepted"
+    return Section(title, header=header, rows=cells, left=3)
 
 
 def _short(text: str) -> str:
