@@ -35,6 +35,7 @@ from luthier.models.embed import embed_resumably
 from luthier.models.encode import Vectors, load_encoder, minilm_folder
 from luthier.rag.access import Slice
 from luthier.rag.legs import Legs
+from luthier.rag.ranking.facts import words_leg
 from luthier.rag.stores.store import rows_of
 from luthier.setup.plan import Plan
 from luthier.tune.mining import hard_negatives, with_negatives
@@ -45,7 +46,7 @@ ALL = Slice(frozenset([EVERYONE]))
 WEIGHTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 TUNING: dict[str, dict[str, Any]] = {
     "encoder": {
-        "objective": {"kind": "encoder", "hard_negatives": 1, "compared": 32},
+        "objective": {"kind": "encoder", "hard_negatives": 1, "compared": 32, "blend": 0.5},
         "batch_rows": 32,
         "epochs": 2.0,
         "lr": 5e-5,
@@ -105,6 +106,12 @@ class Corpus:
         hits = self.legs.lexical(claim, DEPTH, ALL)
         found = zip(self.legs.ids(hits.rows), hits.scores, strict=True)
         return {self.number[one]: float(score) for one, score in found}
+
+    def bm25_shares(self, claim: str) -> Ranking:
+        """Scores of all abstracts with any of the words, as shares of the most there could be."""
+        leg = words_leg(self.legs, claim, self.legs.count, ALL)
+        found = zip(self.legs.ids(leg.keys), leg.scores, strict=True)
+        return {self.number[one]: float(score) / leg.bound for one, score in found}
 
 
 def main() -> int:
