@@ -16,6 +16,7 @@ from luthier.evaluate.compare import EvaluateSpec
 from luthier.evaluate.decide import DecideSpec
 from luthier.evaluate.gates.rules import GatesSpec
 from luthier.evaluate.routes import Route
+from luthier.evaluate.run import SuiteSpec
 from luthier.models.load import ModelSpec
 from luthier.monitor.watch import MonitorSpec
 from luthier.rag import spec as retrieval
@@ -70,6 +71,8 @@ class Project(Spec):
     needed."""
     gates: GatesSpec = GatesSpec()
     """What a run must show before it goes on: see ``luthier gate``."""
+    suites: tuple[SuiteSpec, ...] = ()
+    """Suites that ``luthier evaluate`` puts to whoever answers them."""
     serve: ServeSpec = ServeSpec()
     """Stage 6: what is bundled, and how it is served."""
     monitor: MonitorSpec = MonitorSpec()

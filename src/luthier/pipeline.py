@@ -16,7 +16,7 @@ from luthier.stages.work import NotMadeError, Work
 
 Stop = Literal[
     "collect", "clean", "annotate", "split", "synthesize", "augment", "balance", "profile",
-    "plan", "search", "tune", "report",
+    "plan", "search", "tune", "index", "report",
 ]  # fmt: skip
 
 STAGES = (

@@ -25,6 +25,8 @@ COMMANDS = {
     "search": "Search for the settings that tune best on the validation side.",
     "tune": "Train the model, the classifier, or both, and show what they learnt.",
     "adapters": "List adapters, merge several into one, fold one into its model.",
+    "suite": "Make suites of questions with references, locked before anyone answers.",
+    "evaluate": "Put a suite to whatever answers, and score each answer.",
     "decide": "Prompt, retrieve or tune: measure all ways of answering, and say which to take.",
     "gate": "Judge a run by rules: pass, fail, or too few items to tell.",
     "rag": "Index documents, find passages in them, and keep the index well.",

@@ -1,0 +1,30 @@
+"""Routes need a project, and bundles are found by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from luthier.cli._answerers import open_any
+from luthier.core.errors import ConfigError, LuthierError
+from luthier.core.store import Store
+from luthier.models.remote import RemoteSpec
+
+
+def test_a_route_needs_a_project(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'rag' is a route of a project"):
+        open_any("rag", tmp_path, Store(tmp_path), None)
+
+
+def test_a_bundle_that_is_not_there_is_told(tmp_path: Path) -> None:
+    for name in ("latest", "bundle-12"):
+        with pytest.raises(LuthierError, match=r"no bundle|no artifact"):
+            open_any(name, tmp_path, Store(tmp_path), None)
+
+
+def test_an_endpoints_settings_are_an_answerer(tmp_path: Path) -> None:
+    spec = RemoteSpec(base_url="http://host/v1/", model="m", prompt_price=1.0)
+    found = open_any(spec, tmp_path, Store(tmp_path), None)
+    assert (found.name, found.kind, found.prompt_price) == ("m", "endpoint", 1.0)
+    assert found.identity == {"endpoint": "http://host/v1", "model": "m"}
