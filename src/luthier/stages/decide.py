@@ -11,6 +11,7 @@ from typing import Any
 from luthier.config import Project
 from luthier.core.errors import ConfigError
 from luthier.core.records import Example, Passage, write_table
+from luthier.core.spec import digest_of
 from luthier.core.store import Artifact
 from luthier.data import prepare as data
 from luthier.evaluate.answers import ItemResult
@@ -20,7 +21,7 @@ from luthier.evaluate.decision.behaviour import holding
 from luthier.evaluate.decision.candidates import Candidate, Means, candidates
 from luthier.evaluate.decision.costs import Effort
 from luthier.evaluate.decision.diagnosis import Reason, reasons
-from luthier.evaluate.decision.library import Library
+from luthier.evaluate.decision.library import Library, reindexed
 from luthier.evaluate.decision.spec import TunedSpec
 from luthier.evaluate.decision.updates import Update, update
 from luthier.evaluate.decision.weigh import CurvePoint, Evidence, Measured, score
@@ -33,7 +34,7 @@ from luthier.stages.work import Work
 from luthier.tune import supervised
 from luthier.tune.retrieval import KINDS
 
-THIN_VERSION = 1
+THIN_VERSION = REINDEX_VERSION = 1
 NOT_READ: Reason = "not read"
 NOT_RETRIEVED: Reason = "not retrieved"
 
@@ -237,25 +238,17 @@ def _made(work: Work, tuned: TunedSpec) -> Work:
 
 
 def _updated_index(work: Work, made: Update) -> Artifact:
-    """An index of the documents after an update."""
-    from luthier.core.spec import digest_of
-    from luthier.rag.index import BUILD_VERSION, build
-    from luthier.rag.spec import index_settings
-
-    rag = work.rag
+    """The index after an update."""
+    rag, index = work.rag, work.made["index"]
     assert rag is not None
-    changed = {d.id: d.text for d in made.documents}
-    inputs = {
-        "index": work.made["index"],
-        "settings": index_settings(rag),
-        "texts": digest_of(changed),
-    }
+    before = {d.id: d.text for d in work.documents()}
+    changed = [d for d in made.documents if d.text != before[d.id]]
+    inputs = {"index": index, "texts": digest_of({d.id: d.text for d in changed})}
     return work.store.make(
-        "index",
-        BUILD_VERSION,
+        "reindex",
+        REINDEX_VERSION,
         inputs,
-        lambda folder: build(rag, made.documents, folder, work.progress),
-        resumable=True,
+        lambda folder: reindexed(rag, index.path, changed, folder, work.progress),
     )
 
 

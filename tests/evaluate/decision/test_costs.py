@@ -32,7 +32,7 @@ def test_a_tuned_route() -> None:
 
 def test_a_route_that_retrieves_is_updated_by_indexing_alone() -> None:
     effort = dataclasses.replace(TUNED, indexing_s=1800, relabels=False)
-    assert cost_of(effort, PRICES, 99.0, 0.2).update == pytest.approx(1.0)
+    assert cost_of(effort, PRICES, 99.0, 0.2).update == pytest.approx(0.2)
 
 
 def test_an_endpoint_is_charged_by_tokens() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from luthier.core.progress import Quiet
 from luthier.core.records import Document
-from luthier.evaluate.decision.library import Library
+from luthier.evaluate.decision.library import Library, reindexed
+from luthier.models.embed import LocalEncoder
 from luthier.rag.chunkers.tokens import TokenChunks
 from luthier.rag.index import build
 from luthier.rag.spec import RagSpec
@@ -16,8 +18,6 @@ TEXT = "The harbour was built in 1850 by the town. " * 3 + "Its crane came from 
 
 
 def test_near_passages_and_those_of_a_document(tmp_path: Path, tiny_encoder: Path) -> None:
-    from luthier.models.embed import LocalEncoder
-
     spec = SPEC.model_copy(update={"encoder": LocalEncoder(name=str(tiny_encoder))})
     documents = [
         Document("harbour", "harbour", TEXT, "a.txt:1", "text", "harbour"),
@@ -33,3 +33,12 @@ def test_near_passages_and_those_of_a_document(tmp_path: Path, tiny_encoder: Pat
     assert [p.start for p in own] == sorted(p.start for p in own)
     assert library.of_document("safe") == []  # what not everyone may see
     assert library.near([], 3) == []
+
+    changed = dataclasses.replace(documents[1], text="The mill was sold to Anna Berg.")
+    told = reindexed(spec, tmp_path, [changed], tmp_path / "after", Quiet())
+    assert told["documents"] == 1
+    after = Library(tmp_path / "after", spec)
+    assert [p.text for p in after.of_document("mill")] == [changed.text]
+    assert [p.text for p in library.of_document("mill")] == [documents[1].text]
+    assert len(after.of_document("harbour")) == len(own)
+    assert after.near(["sold to Anna Berg"], 1)[0][0].document_id == "mill"

@@ -21,7 +21,7 @@ def test_quality_cost_and_behaviour_of_each_route() -> None:
     assert rag["unsupported"]["mean"] == pytest.approx(20 / COUNT)
     assert rag["in_form"]["mean"] == 1.0
     assert rag["diagnosis"]["not read"]["items"] == 20
-    assert rag["cost"]["update"] == pytest.approx(30 / 3600 * 0.1)
+    assert rag["cost"]["update"] == pytest.approx(30 / 3600 * 0.1 * 0.1)
     assert told["against_best"]["rag"]["mean"] == pytest.approx(15 / COUNT)
 
 

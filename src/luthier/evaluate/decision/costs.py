@@ -92,9 +92,8 @@ def cost_of(effort: Effort, prices: PricesSpec, per_hour: float, update_share: f
         update_share: Share of the facts that change in an update.
 
     Returns:
-        Its cost. An update indexes all documents again, which is the most it can take (a living
-        index embeds only what changed), and for a route that must learn the facts it means the
-        labels of the changed share and the tuning again.
+        Its cost. An update indexes the changed share of the documents again, as a living index
+        does; for a route that must learn the facts it means their labels and the tuning again.
     """
     hour = prices.per_hour if prices.per_hour is not None else per_hour
     tuning_hour = prices.tuning_per_hour if prices.tuning_per_hour is not None else hour
@@ -107,7 +106,8 @@ def cost_of(effort: Effort, prices: PricesSpec, per_hour: float, update_share: f
         + effort.completion_tokens * effort.completion_price
     ) / 1000
     anew = tuning + labels * update_share if effort.relabels else 0.0
-    return Cost(tuning, indexing, labels, tokens if effort.remote else seconds, indexing + anew)
+    update = indexing * update_share + anew
+    return Cost(tuning, indexing, labels, tokens if effort.remote else seconds, update)
 
 
 def per_month(cost: Cost, use: Use) -> float:
