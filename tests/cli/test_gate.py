@@ -12,7 +12,7 @@ from luthier.cli.main import main
 
 PROJECT = """
 name: gated
-data: {sources: [{path: rows.jsonl}]}
+data: {sources: [{kind: jsonl, path: rows.jsonl}]}
 gates:
   rules:
     - {kind: level, suite: faq, metric: exact_match, min: 0.7}

@@ -38,14 +38,14 @@ def test_the_items_told_settle_it_in_four_of_five_cases() -> None:
     assert re.search(r"[0-9,]+ more items would", check.words)
     random = np.random.default_rng(1)
     passed = 0
-    for _ in range(60):
+    for _ in range(40):
         again = run({"f1": (random.random(check.needed) < 0.82).astype(float).tolist()})
         passed += gate(GatesSpec(rules=(_level(0.75),)), [again]).outcome == "pass"
-    assert passed / 60 == pytest.approx(0.8, abs=0.15)
+    assert passed / 40 == pytest.approx(0.8, abs=0.2)
 
 
 def test_false_passes_and_false_failures_are_as_rare_as_said() -> None:
-    random, passed, failed, trials = np.random.default_rng(2), 0, 0, 150
+    random, passed, failed, trials = np.random.default_rng(2), 0, 0, 50
     rules = (
         NoRegression(kind="no-regression", metric="f1", margin=0.1),
         _level(0.7),
@@ -61,15 +61,15 @@ def test_false_passes_and_false_failures_are_as_rare_as_said() -> None:
         )
         passed += found.outcome == "pass"
         failed += found.outcome == "fail"
-    assert passed / trials <= 0.065
-    assert failed / trials <= 0.065
+    assert passed <= 5
+    assert failed <= 5
 
 
 def test_twenty_claims_that_hold_seldom_fail_together() -> None:
     random, failed = np.random.default_rng(3), 0
     rules = (NoRegression(kind="no-regression", metric="f1", margin=0.05),)
     tags = [f"t{i}" for i in range(20)]
-    for _ in range(25):
+    for _ in range(10):
         old, noise = random.random(800) * 0.5 + 0.3, random.normal(-0.05, 0.05, size=800)
         found = gate(
             GatesSpec(rules=rules),
@@ -77,7 +77,7 @@ def test_twenty_claims_that_hold_seldom_fail_together() -> None:
             [run({"f1": old.tolist()}, tags=tags)],
         )
         failed += found.outcome == "fail"
-    assert failed <= 3  # without Holm's adjustment about ten of 25
+    assert failed <= 2  # without Holm's adjustment about four of ten
 
 
 def test_at_the_bound_no_number_of_items_is_told() -> None:

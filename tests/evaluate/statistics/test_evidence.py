@@ -60,8 +60,8 @@ def test_false_alarms_are_nominal_on_each_side(name: str) -> None:
         above += found.above <= 0.025
         below += found.below <= 0.025
         missed += not found.interval.low <= bound <= found.interval.high
-    assert max(above, below) / trials <= 0.043  # 0.025 and three standard errors
-    assert missed / trials <= 0.075
+    assert max(above, below) / trials <= 0.047  # 0.025 and four standard errors
+    assert missed / trials <= 0.081
 
 
 def _of(values: object, bound: float, **more: object) -> Evidence:

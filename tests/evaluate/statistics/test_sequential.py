@@ -29,12 +29,12 @@ def test_false_alarms_over_all_looks_stay_nominal() -> None:
 
 def test_the_sequence_covers_at_all_times_and_never_widens() -> None:
     random, missed = np.random.default_rng(6), 0
-    for _ in range(60):
+    for _ in range(40):
         found = confidence_sequence(random.beta(2, 3, size=200))
         missed += bool(((found.lows > 0.4) | (found.highs < 0.4)).any())
         assert (np.diff(found.lows) >= 0).all()
         assert (np.diff(found.highs) <= 0).all()
-    assert missed <= 6
+    assert missed <= 5
 
 
 def test_a_clear_difference_stops_early() -> None:

@@ -37,7 +37,7 @@ def test_decoding_alone() -> None:
 
 
 def test_false_alarms_of_a_difference_are_nominal_where_items_alone_err() -> None:
-    random, trials = np.random.default_rng(4), 600
+    random, trials = np.random.default_rng(4), 300
     both = alone = 0
     for _ in range(trials):
         hard = random.random(200)
@@ -45,7 +45,7 @@ def test_false_alarms_of_a_difference_are_nominal_where_items_alone_err() -> Non
         found = difference_of_runs(first, second)
         both += not found.interval.low <= 0 <= found.interval.high
         alone += evidence(first[0] - second[0], 0.0).above <= 0.025
-    assert both / trials <= 0.075
+    assert both / trials <= 0.09
     assert alone / trials > 0.15
 
 
