@@ -152,7 +152,7 @@ class Encoder:
         def compute(batch: npt.NDArray[np.int64]) -> Vectors:
             pooled = self._body.pooled([ids[i] for i in batch], self.pooling)
             lengths = np.sqrt(np.add.reduce(pooled * pooled, axis=1, keepdims=True))
-            unit: Vectors = pooled / np.maximum(lengths, 1e-12)
+            unit: Vectors = np.divide(pooled, np.maximum(lengths, 1e-12), dtype=np.float32)
             return unit
 
         return each_batch(self._body, ids, compute, vectors, batch_size, advance)

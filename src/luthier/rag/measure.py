@@ -106,7 +106,8 @@ class Measurement:
     @property
     def findable(self) -> npt.NDArray[np.bool_]:
         """Of which questions there is any figure."""
-        return ~np.isnan(np.array(list(self.values.values()))).all(axis=0)
+        figures: npt.NDArray[np.bool_] = ~np.isnan(np.array(list(self.values.values())))
+        return np.asarray(figures.all(axis=0), dtype=np.bool_)
 
     def latency_ms(self, percentile: float) -> float:
         """So many per cent of the questions took at most this long."""
@@ -235,8 +236,8 @@ def compare(first: Measurement, second: Measurement, metric: str) -> dict[str, C
     for scope, members in _scopes(first.questions).items():
         kept = members & both
         if kept.any():
-            pair = (_measured(one, metric, kept) for one in (first, second))
-            made[scope] = paired(*pair, _groups(first.questions, kept))
+            ours, theirs = (_measured(one, metric, kept) for one in (first, second))
+            made[scope] = paired(ours, theirs, _groups(first.questions, kept))
     return made
 
 

@@ -144,7 +144,8 @@ def answers(work: Work, asked: Sequence[Sought], routes: Sequence[Route]) -> dic
         model(work)
     spec = work.project.evaluate
     tokens = spec.max_new_tokens if spec else 48
-    folder, access, made = living.folder_of(work), living.access(work), {}
+    folder, access = living.folder_of(work), living.access(work)
+    made: dict[str, Answers] = {}
     for name in dict.fromkeys(routes):
         route = work.answerer(name, folder)
         if not isinstance(route, RagAnswerer | ExtractiveAnswerer):
