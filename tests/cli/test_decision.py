@@ -16,9 +16,9 @@ from luthier.evaluate.decide import DecideSpec
 from luthier.evaluate.decision.spec import NeedSpec
 
 
-def shown(spec: DecideSpec | None = None) -> str:
+def shown(spec: DecideSpec | None = None, width: int = 140) -> str:
     said = io.StringIO()
-    show_decision(decision(spec), Console(width=140, file=said), Path("decision.html"))
+    show_decision(decision(spec), Console(width=width, file=said), Path("decision.html"))
     return said.getvalue()
 
 
@@ -34,3 +34,12 @@ def test_what_is_not_allowed_is_said() -> None:
     assert "Not allowed: rag+fine-tuned, for a month costs 4.20" in shown(
         DecideSpec(need=NeedSpec(cost_per_month=1.0))
     )
+
+
+def test_columns_that_do_not_fit_are_left_out_whole() -> None:
+    assert " p95 " in shown()
+    narrow = shown(width=90).splitlines()
+    header = narrow[2]
+    assert "p95" not in header
+    assert "a month" in header
+    assert not any("…" in line for line in narrow[:8])

@@ -13,6 +13,8 @@ from rich.text import Text
 
 from luthier.evaluate.decision import words
 
+SPARED = ("p95", "an update", "per 1,000", "p50")
+"""Columns that are left out where there is no room, the first first."""
 GREEN = ("taken", "holds here")
 DIM = ("worse", "not allowed", "not measured")
 
@@ -22,10 +24,10 @@ def show_decision(told: Mapping[str, Any], console: Console, page: Path) -> None
 
     Args:
         told: The content of ``decision.json``.
-        console: Where to print; from 120 columns on, all figures fit.
+        console: Where to print; columns that do not fit are left to the page.
         page: The page with the pictures.
     """
-    _section(console, "Routes", *words.routes(told))
+    _section(console, "Routes", *_fitting(*words.routes(told), console.width))
     _section(console, "How they answer", *words.behaviour(told))
     if told["update"]:
         facts = told["update"]["facts"]
@@ -38,6 +40,24 @@ def show_decision(told: Mapping[str, Any], console: Console, page: Path) -> None
     console.print()
     _note(console, words.basis(told))
     _note(console, f"all routes, pictures and intervals: {page}")
+
+
+def _fitting(
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> tuple[list[str], list[list[str]]]:
+    """The columns that fit; the page has them all."""
+    left_out: list[int] = []
+    for name in SPARED:
+        if _width(header, rows, left_out) > width and name in header:
+            left_out.append(list(header).index(name))
+    kept = [i for i in range(len(header)) if i not in left_out]
+    return [header[i] for i in kept], [[row[i] for i in kept] for row in rows]
+
+
+def _width(header: Sequence[str], rows: Sequence[Sequence[str]], left_out: Sequence[int]) -> int:
+    """Of a table without some columns."""
+    kept = (i for i in range(len(header)) if i not in left_out)
+    return 1 + sum(max(len(line[i]) for line in (header, *rows)) + 1 for i in kept)
 
 
 def _section(

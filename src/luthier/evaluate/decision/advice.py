@@ -206,7 +206,7 @@ def _reasons(choice: Choice, runner_up: str, setting: Setting, currency: str) ->
             f"{interval(pair)}, less than the margin of {setting.margin:g}; and it is "
             f"{money(saved)} {currency} a month cheaper."
         )
-    worse = [n for n, v in choice.verdicts.items() if v == "worse" and n != runner_up]
+    worse = [name for name, verdict in choice.verdicts.items() if verdict == "worse"]
     cheaper = [n for n in worse if costing.monthly(n, use) < own]
     if cheaper:
         nearest = max(cheaper, key=lambda n: table.means[n].mean)
