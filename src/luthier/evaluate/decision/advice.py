@@ -10,8 +10,9 @@ from typing import Literal
 from luthier.core.statistics import Interval
 from luthier.evaluate._format import count, money
 from luthier.evaluate.decision.costs import Cost, Effort, Use, cost_of, per_month
-from luthier.evaluate.decision.quality import Table, items_needed
+from luthier.evaluate.decision.quality import Table
 from luthier.evaluate.decision.spec import PricesSpec
+from luthier.evaluate.statistics.power import items_needed
 
 Verdict = Literal["best", "as good", "worse", "open"]
 NAMED = 3
@@ -181,12 +182,12 @@ def _apart(best: str, name: str, setting: Setting, confidence: float) -> str:
     pair = setting.table.pairs[best, name]
     family = len(setting.table.pairs) // 2
     seen = max(abs(pair.interval.mean), setting.margin)
-    needed = items_needed(pair.spread, seen, 1 - (1 - confidence) / max(family, 1))
+    needed = items_needed(seen, pair.spread, alpha=(1 - confidence) / max(family, 1))
+    told = f"Cannot tell {best} and {name} apart: {interval(pair.interval)}; "
+    if needed is None:
+        return f"{told}no number of items would."
     more = max(1, needed - pair.interval.n)
-    return (
-        f"Cannot tell {best} and {name} apart: {interval(pair.interval)}; about {count(more)} more "
-        f"items would, if the difference is {seen:.2f}."
-    )
+    return f"{told}about {count(more)} more items would, if the difference is {seen:.2f}."
 
 
 def interval(found: Interval) -> str:

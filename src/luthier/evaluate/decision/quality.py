@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import Any
-
-import numpy as np
 
 from luthier.core.statistics import (
     Floats,
@@ -19,9 +16,7 @@ from luthier.core.statistics import (
     sign_flip_p,
 )
 from luthier.evaluate.compare import EvaluateSpec
-
-POWER = 0.8
-"""Chance of seeing a difference that is there, where the number of items is told."""
+from luthier.evaluate.statistics.power import design_effect
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -99,30 +94,8 @@ def tabulate(
 def spread(differences: Floats, groups: Sequence[str]) -> float:
     """Standard deviation of one item's difference such that the mean's is ``spread / sqrt(n)``.
 
-    Items of one group are not independent, so the variance of the mean is that of sums over groups
-    (the cluster-robust variance: Cameron & Miller 2015, J. Human Resources 50, section II).
+    Items of one group go together, which raises the variance of the mean by Kish's design effect.
     """
-    if len(differences) < 2:
+    if len(set(groups)) < 2:
         return 0.0
-    centred = differences - differences.mean()
-    _, members = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
-    sums = np.bincount(members, weights=centred)
-    count = len(sums)
-    fair = count / (count - 1) if count > 1 else 1.0
-    return math.sqrt(float((sums**2).sum()) * fair / len(differences))
-
-
-def items_needed(wide: float, difference: float, confidence: float = 0.95) -> int:
-    """Items with which a difference would be seen with a chance of 80 %.
-
-    Args:
-        wide: `spread` of the differences.
-        difference: Which is to be seen; not 0.
-        confidence: Of the two-sided test.
-
-    Returns:
-        All items taken together, by the normal approximation (Cohen 1988, section 2.4).
-    """
-    normal = NormalDist()
-    reach = normal.inv_cdf((1 + confidence) / 2) + normal.inv_cdf(POWER)
-    return math.ceil((reach * wide / difference) ** 2)
+    return float(differences.std(ddof=1)) * math.sqrt(design_effect(differences, groups))
