@@ -166,3 +166,13 @@ def test_samples_of_ordinary_size_stay_the_same_from_version_to_version() -> Non
     assert sign_flip_p(values - 0.4, resamples=1000) == pytest.approx(
         0.002997002997002997, abs=1e-12
     )
+
+
+def test_folds_keep_groups_together_and_are_of_equal_size() -> None:
+    groups = [f"g{n % 30}" for n in range(90)]
+    fold = statistics.folds(groups, 5, 0)
+    assert len({(group, int(at)) for group, at in zip(groups, fold, strict=True)}) == 30
+    assert np.bincount(fold).tolist() == [18] * 5
+    assert (fold == statistics.folds(groups, 5, 0)).all()
+    assert set(statistics.folds(["a", "b", "a"], 5, 1).tolist()) == {0, 1}
+    assert len(statistics.folds([], 5, 1)) == 0

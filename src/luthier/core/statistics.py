@@ -252,6 +252,23 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail)
 
 
+def folds(groups: Sequence[str], count: int, seed: int) -> npt.NDArray[np.int64]:
+    """Which fold of a cross-validation each item is in; items of one group share theirs.
+
+    Args:
+        groups: Of each item.
+        count: Number of folds; fewer where there are fewer groups.
+        seed: Of the order in which groups are dealt out.
+
+    Returns:
+        0 to ``count`` - 1 for each item.
+    """
+    names = sorted(set(groups))
+    order = np.random.default_rng(seed).permutation(len(names)) % max(1, min(count, len(names)))
+    fold_of = dict(zip(names, order.tolist(), strict=True))
+    return np.array([fold_of[group] for group in groups], np.int64)
+
+
 def _grouped(values: Floats, groups: Sequence[str] | None, fewest: int) -> tuple[Floats, Floats]:
     """Sum and number of the values of each group (of each value, without usable groups)."""
     if values.ndim != 1 or not len(values):

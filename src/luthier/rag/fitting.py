@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from luthier.core.errors import ConfigError, DataError
-from luthier.core.statistics import Interval, paired_bootstrap
+from luthier.core.statistics import Interval, folds, paired_bootstrap
 from luthier.core.store import write_atomic
 from luthier.models.encode import Vectors
 from luthier.rag.access import Slice
@@ -50,8 +50,8 @@ class Part:
     Attributes:
         name: ``words``, ``weights`` or ``map``.
         text: What was found, in words.
-        gain: Over what is in use, on questions it was not fitted on (``words``: on all of them);
-            None where nothing could be fitted.
+        gain: Over what is in use, on questions it was not fitted on; None where
+            nothing could be fitted.
         settings: By dotted name below ``rag``, what to set; empty where nothing is taken.
     """
 
@@ -191,7 +191,7 @@ def _weights(source: Source, spec: RagSpec, folder: Path, named: str) -> Part:
         return Part("weights", f"{len(judged)} questions are too few; {FEWEST} are needed")
     used = load_weights(Path(spec.ranking.weights) if spec.ranking.weights else SHIPPED)
     groups = [one.group for one in judged]
-    fold = _folds(groups, source.seed)
+    fold = folds(groups, _FOLDS, source.seed)
     gaps = np.zeros(len(judged))
     for number in range(_FOLDS):
         held = np.flatnonzero(fold == number)
@@ -272,13 +272,6 @@ def _ndcg(judged: Sequence[Judged], weights: Weights) -> Any:
     ]
     rankings = [keys.tolist() for keys in found]
     return score(rankings, [one.relevant for one in judged], ["ndcg@10"])["ndcg@10"]
-
-
-def _folds(groups: Sequence[str], seed: int) -> Any:
-    names = sorted(set(groups))
-    order = np.random.default_rng(seed).permutation(len(names))
-    place = {names[i]: n % _FOLDS for n, i in enumerate(order)}
-    return np.array([place[group] for group in groups])
 
 
 def _said(gain: Interval) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pyarrow as pa
+import pytest
 
 from luthier.core.records import Passage
 from luthier.rag.legs import LegsSpec
+from luthier.rag.ranking import words
 from luthier.rag.ranking.words import K1, B, tune_words
 from luthier.rag.stores.store import rows_of
 
@@ -63,3 +66,17 @@ def test_too_few_questions_choose_nothing() -> None:
     tuned = tune_words([table(corpus(5, padded=True))], SPEC)
     assert (tuned.k1, tuned.b, tuned.gain) == (1.5, 0.75, None)
     assert "too few" in tuned.text
+
+
+def test_the_gain_told_is_that_on_questions_the_setting_was_not_chosen_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where every setting is as good as chance, the best of many looks good only on its own."""
+    drawn = np.random.default_rng(1)
+    monkeypatch.setattr(words, "score", lambda *_: {"ndcg@10": drawn.uniform(size=40)})
+    asked = [(f"a{n} b{n} c{n}", {f"d{n}": 1.0}) for n in range(40)]
+    tuned = words.tune_words([table(corpus(40, padded=False))], SPEC, asked)
+    assert tuned.gain is not None
+    assert tuned.gain.low < 0 < tuned.gain.high
+    assert tuned.best != (SPEC.k1, SPEC.b)
+    assert (tuned.k1, tuned.b) == (SPEC.k1, SPEC.b)

@@ -29,6 +29,7 @@ from pydantic import model_validator
 
 from luthier.core.errors import ConfigError
 from luthier.core.spec import Spec
+from luthier.core.statistics import folds
 from luthier.rag.measuring.metrics import score
 from luthier.rag.ranking.fusion import Floats, Leg, fused
 
@@ -196,9 +197,9 @@ def fit_weights(judged: Sequence[Judged], fitted_on: str, *, seed: int = 0) -> W
     centre, spread = read.mean(axis=0), read.std(axis=0)
     spread = np.where(spread > 1e-5, spread, 1.0)  # it is kept with six digits
     scaled = np.clip((read - centre) / spread, -_FARTHEST, _FARTHEST)
-    folds = _folds([one.group for one in usable], seed)
-    base = _validated(curves, scaled, folds, None)
-    tried = {p: _validated(curves, scaled, folds, p) for p in _PENALTIES}
+    fold = folds([one.group for one in usable], _FOLDS, seed)
+    base = _validated(curves, scaled, fold, None)
+    tried = {p: _validated(curves, scaled, fold, p) for p in _PENALTIES}
     penalty = max(tried, key=lambda p: tried[p])
     gain = tried[penalty] - base
     fixed = float(GRID[_smoothed(curves).mean(axis=0).argmax()])
@@ -277,13 +278,6 @@ def _validated(
             places = np.rint(weight * (len(GRID) - 1)).astype(int)
         gained[out] = curves[out][np.arange(out.sum()), places]
     return float(gained.mean())
-
-
-def _folds(groups: Sequence[str], seed: int) -> npt.NDArray[np.int64]:
-    names = sorted(set(groups))
-    order = np.random.default_rng(seed).permutation(len(names)) % min(_FOLDS, len(names))
-    fold_of = dict(zip(names, order.tolist(), strict=True))
-    return np.array([fold_of[group] for group in groups], np.int64)
 
 
 def _rounded(values: Floats) -> tuple[float, ...]:
