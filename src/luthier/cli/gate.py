@@ -29,7 +29,7 @@ class _Gate(click.Command):
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
-            error.exit_code = GateError.exit_code
+            error.exit_code = GateError.exit_code  # type: ignore[misc]  # click reads it so
             raise
 
 

@@ -133,7 +133,8 @@ def design_effect(values: Sequence[float] | Floats, groups: Sequence[str]) -> fl
 def _binomial(n: int, share: float, logs: Floats) -> Floats:
     """Chance of each number of successes, 0 to n."""
     if share in (0.0, 1.0):
-        return np.eye(n + 1)[int(n * share)]
+        certain: Floats = np.eye(n + 1)[int(n * share)]
+        return certain
     k = np.arange(n + 1)
     ways = logs[n] - logs[k] - logs[n - k]
     chances: Floats = np.exp(ways + k * math.log(share) + (n - k) * math.log1p(-share))

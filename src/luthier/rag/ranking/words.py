@@ -6,9 +6,9 @@ what is searched. A title is a short summary, so this says how long texts and re
 in this corpus, not how people ask.
 
 Many settings are tried on few questions, so the best of them is partly luck. Its gain is therefore
-told by cross-validation (Stone 1974): each fold of the questions, apart by document, is searched with
-what the other folds find best. The best setting is taken only where the paired interval of that gain
-over the present setting lies above zero.
+told by cross-validation (Stone 1974): each fold of the questions, apart by document, is searched
+with what the other folds find best. The best setting is taken only where the paired interval of
+that gain over the present setting lies above zero.
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ def tune_words(
     documents = np.array(_documents(tables, legs), object)
     grades = [dict(relevant) for _, relevant in asked]
     tried = {}
-    for k1, b in dict.fromkeys(
-        [present, *itertools.product(K1, B)]
-    ):  # present: the first of equals
+    for k1, b in dict.fromkeys([present, *itertools.product(K1, B)]):
         found = [legs.lexical(text, _DEPTH, where, k1=k1, b=b).rows for text, _ in asked]
         rankings = [list(dict.fromkeys(documents[rows].tolist())) for rows in found]
         tried[k1, b] = score(rankings, grades, ["ndcg@10"])["ndcg@10"]
