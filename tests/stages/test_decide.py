@@ -65,6 +65,14 @@ def test_a_price_remakes_the_decision_alone(folder: Path) -> None:
     assert dear.summary["routes"]["few-shot"]["cost"]["labels"] == 14
 
 
+def test_cleaning_up_keeps_what_the_last_decision_rests_on(folder: Path) -> None:
+    last = run(folder)
+    store = Store(folder / ".luthier")
+    assert {a.stage for a in store.lineage(last)} >= {"ask", "tune", "index", "reindex", "thin"}
+    gone = {name for name, _ in store.collect_garbage(dry_run=True)}
+    assert not gone & {a.name for a in store.lineage(last)}
+
+
 def test_another_method_is_tuned_and_asked(folder: Path) -> None:
     before = made(folder)
     sets = ("decide.tuned=[lora]", "decide.routes=[base, fine-tuned]", "decide.curve=[]")

@@ -114,7 +114,9 @@ def decide(work: Work) -> Artifact:
     def fill(folder: Path) -> dict[str, Any]:
         return weigh_all(spec, how, found, folder, work.project.seed)
 
-    return work.make("decide", DECIDE_VERSION, inputs, fill)
+    made = work.make("decide", DECIDE_VERSION, inputs, fill)
+    work.keep("decide", made)
+    return made
 
 
 class _Desk:
