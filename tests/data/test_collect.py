@@ -45,6 +45,16 @@ def test_a_name_comes_once(tmp_path: Path) -> None:
     assert summary["reasons"] == {"name already taken in another source": 1}
 
 
+def test_ids_of_two_sources_that_meet_are_an_error_and_no_row_is_lost(tmp_path: Path) -> None:
+    write(tmp_path, "a.jsonl", '{"id": 1, "text": "A text about arching."}\n')
+    write(tmp_path, "b.jsonl", '{"id": 1, "text": "A text about bridges."}\n')
+    both = [JsonlSource(path=name, id_field="id") for name in ("a.jsonl", "b.jsonl")]
+    with pytest.raises(DataError, match=r"the id '1': a\.jsonl#1 and b\.jsonl#1"):
+        collect(both, tmp_path, tmp_path, Quiet())
+    one = (both[0], JsonlSource(path="b.jsonl"))
+    assert collect(one, tmp_path, tmp_path, Quiet())["documents"] == 2
+
+
 def test_nothing_usable(tmp_path: Path) -> None:
     write(tmp_path, "faq.csv", "question,answer\nWhy?,\n")
     with pytest.raises(DataError, match="no usable row"):

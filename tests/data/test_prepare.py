@@ -214,5 +214,5 @@ def test_golden_lock(tmp_path: Path) -> None:
     write_table(tmp_path / "rows.parquet", [], Example)
     spec = _spec(PYDOC, duplicates={"threshold": 1.0})
     told = prepare(spec, tmp_path, tmp_path, Quiet(), 0)
-    assert (COLLECT_VERSION, PREPARE_VERSION, told["examples"]) == (5, 5, 120)
+    assert (COLLECT_VERSION, PREPARE_VERSION, told["examples"]) == (6, 5, 120)
     assert told["lock"].startswith("efefa8c8d1c87940")

@@ -53,9 +53,9 @@ class Document:
 
     Attributes:
         id: Stable and unique among all documents (``textwrap.fill``, ``faq.csv:17``).
-        title: What a person would call it.
+        title: What a person would call it; "" for a row without one.
         text: The text itself, never empty.
-        origin: ``file:line`` (or URL, ``table:key``) it was read from.
+        origin: ``file:line`` (or URL, ``table:key``, ``file#id``) it was read from.
         kind: ``module``, ``class``, ``function``, ``row``, ``text``, ``code``.
         group: What must stay on one side of the split together (often the parent document).
         meta: Anything else the source knows, such as ``signature`` or ``parent``.

@@ -14,7 +14,7 @@ from luthier.core.records import Document, Example, TableWriter
 from luthier.data.sources._unusable import is_unusable, unusable
 from luthier.data.sources.sources import SourceSpec, read
 
-COLLECT_VERSION = 5
+COLLECT_VERSION = 6
 DOCUMENTS, ROWS = "documents.parquet", "rows.parquet"
 _BATCH = 4096
 
@@ -40,7 +40,8 @@ def collect(
         Counts, reasons of refusal and seconds, as plain JSON.
 
     Raises:
-        DataError: A source cannot be read or used, or there is nothing in any.
+        DataError: A source cannot be read or used, there is nothing in any, or an ``id_field``
+            gives an id that is taken.
         LeakageError: More rows were refused than ``max_refused`` allows.
     """
     started, ledger = time.monotonic(), Ledger()
@@ -56,7 +57,7 @@ def collect(
             left_out += more
             for one in found:
                 read_in += 1
-                tables[isinstance(one, Example)].add(one)
+                tables[isinstance(one, Example)].add(one, source)
             if read_in == before and is_unusable(ledger.entries[lines:]):
                 lost[f"data.sources.{number}"] = ledger.entries[lines:]
         for table in tables:
@@ -87,15 +88,22 @@ class _Table:
     def __init__(self, writer: TableWriter, ledger: Ledger) -> None:
         self.taken = 0
         self._writer, self._ledger = writer, ledger
-        self._names: set[str] = set()
+        self._names: dict[str, str] = {}
         self._waiting: list[Document | Example] = []
 
-    def add(self, record: Document | Example) -> None:
+    def add(self, record: Document | Example, source: SourceSpec) -> None:
         if record.id in self._names:
+            if getattr(getattr(source, "format", source), "id_field", None) is not None:
+                raise DataError(
+                    f"two sources have the id '{record.id}': {self._names[record.id]} and "
+                    f"{record.origin}",
+                    where="data.sources: id_field",
+                    mend="Leave `id_field` out in one source, or name a column whose ids differ.",
+                )
             self.taken += 1
             self._ledger.refuse("name already taken in another source", record.origin, record.id)
             return
-        self._names.add(record.id)
+        self._names[record.id] = record.origin
         self._waiting.append(record)
         if len(self._waiting) >= _BATCH:
             self.flush()

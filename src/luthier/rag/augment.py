@@ -24,7 +24,6 @@ CountText = Callable[[str], int]
 """How the answering model counts a text."""
 CountPrompt = Callable[[Sequence[Message]], int]
 """Tokens of a whole conversation as the answering model reads it, template included."""
-NUMBERED = "[{number}] {title}\n{text}"
 
 
 class AugmentSpec(Spec):
@@ -141,9 +140,8 @@ def fill(
 
 def numbered(passages: Sequence[Passage]) -> str:
     """Passages as they stand in a prompt, numbered from 1."""
-    return "\n\n".join(
-        NUMBERED.format(number=n, title=p.title, text=p.shown) for n, p in enumerate(passages, 1)
-    )
+    heads = (f"[{number}] {p.title}".rstrip() for number, p in enumerate(passages, 1))
+    return "\n\n".join(f"{head}\n{p.shown}" for head, p in zip(heads, passages, strict=True))
 
 
 def _greedy(

@@ -332,7 +332,7 @@ def _stored(
 ) -> dict[Key, Vectors]:
     """Vectors by the same encoder that the store has of texts which are wanted again."""
     encoder = _hash(made.embed, 6)
-    touched = [*plan.changed, *plan.moved.values()]
+    touched = [*plan.changed, *plan.moved.values(), *plan.gone]
     if not touched or not store.dimension():
         return {}
     wanted = {key_of(p.title, p.text) for p in passages}

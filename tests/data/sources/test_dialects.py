@@ -72,7 +72,7 @@ def test_texts_are_documents() -> None:
     assert isinstance(plain, Document)
     assert isinstance(titled, Document)
     assert isinstance(unlabelled, Document)
-    assert (plain.title, titled.title, titled.group) == ("f:0", "T", "3")
+    assert (plain.title, titled.title, titled.group) == ("", "T", "3")
 
 
 def test_tools_system_history_and_turns_as_prompts() -> None:

@@ -101,7 +101,8 @@ def test_rows_of_one_question_tell_a_passage_once(answers: Any) -> None:
 def test_groups_without_a_title_and_named_ones() -> None:
     row = {"context": PASSAGE, "question": "Where?", "answers": {"text": ["Vistula"]}}
     documents, rows, _ = _take(row)
-    assert documents[0].title == documents[0].group == rows[0].group == "f:0.context"
+    assert documents[0].title == ""
+    assert documents[0].group == rows[0].group == "f:0.context"
     _, (named,), _ = _take({**row, "part": 3, "sort": "place"}, group="part", tag="sort")
     assert (named.group, named.kind) == ("3", "place")
 

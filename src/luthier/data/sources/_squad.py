@@ -111,7 +111,7 @@ def _document(piece: _Piece) -> Document:
     origin = f"{piece.passage or piece.origin}.context"
     group = optional(piece.values, "group") or told or origin
     title = unquote(told).replace("_", " ")  # Wikipedia's, as in its addresses
-    return Document(origin, title or origin, text, origin, "row", group)
+    return Document(origin, title, text, origin, "row", group)
 
 
 def _digest(document: Document) -> str:

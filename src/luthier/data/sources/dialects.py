@@ -11,6 +11,7 @@ from luthier.core.ledger import Ledger
 from luthier.core.records import EVERYONE, Document, Example, Message
 from luthier.data.sources._access import Facts, facts_of, with_facts
 from luthier.data.sources._exports import Labelled, label_studio, prodigy
+from luthier.data.sources._ids import named, placed
 from luthier.data.sources._preferences import judged, preference
 from luthier.data.sources._squad import FLAT, is_nested, read_squad
 from luthier.data.sources._turns import (
@@ -55,14 +56,22 @@ def take(raws: Iterable[Raw], source: RowSource, ledger: Ledger) -> Iterator[Doc
         ledger: Gets a line for each row that cannot be used.
 
     Yields:
-        One document or example for each usable row, in order, its id its origin; of the dialect
-        ``squad`` each passage and then its questions.
+        One document or example for each usable row, in order, its id its origin, or what its
+        ``id_field`` holds; of the dialect ``squad`` each passage and then its questions.
+
+    Raises:
+        DataError: Two rows have one id.
     """
     passages: dict[str, str] = {}
     told = source.told_by or source.access != (EVERYONE,)
+    ids: dict[str, str] = {}
     for raw in raws:
         try:
-            found = _understood(raw, source, passages, ledger)
+            if source.id_field is None:
+                found = _understood(raw, source, passages, ledger)
+            else:
+                row, told_id = placed(raw, source.id_field, ids)
+                found = named(_understood(row, source, passages, ledger), row.origin, told_id)
             yield from _with_facts(found, raw, source, ledger) if told else found
         except UnfitError as unfit:
             ledger.refuse(unfit.reason, raw.origin, unfit.detail)
@@ -124,7 +133,8 @@ def check_columns(names: Sequence[str], source: RowSource, where: str) -> None:
         needed = (*needed, *(k for k in ("title", "group", "tag") if k in names))
     flags = {f"{name}_missing" for name, what in source.missing.items() if what.kind == "flag"}
     used = [*(named.get(key, key) for key in dict.fromkeys((*needed, *named)))]
-    used += [*source.told_by, *source.missing]
+    told_by = tuple(n for n in (source.id_field, *source.told_by) if n is not None)
+    used += [*told_by, *source.missing]
     has = ", ".join(repr(n) for n in names)
     mend = (
         f"The file has: {has}. Name the columns of the source with `question` and `answer`, or "
@@ -141,8 +151,8 @@ def check_columns(names: Sequence[str], source: RowSource, where: str) -> None:
         said = ", ".join(repr(name) for name in lacking)
         if set(lacking) <= set(source.missing):
             mend = f"Check the names under `missing`; the file has: {has}."
-        elif set(lacking) <= set(source.told_by):
-            said_by = "`access_field`, `modified_field` and `meta_fields`"
+        elif set(lacking) <= set(told_by):
+            said_by = "`id_field`, `access_field`, `modified_field` and `meta_fields`"
             mend = f"Check {said_by}; the file has: {has}."
         raise DataError(f"no column named {said}", where=where, mend=mend)
     if twice := sorted({n for n in used if names.count(n) > 1}):
@@ -240,9 +250,8 @@ def _renamed(
 
 
 def _document(row: Mapping[str, Any], text: str, raw: Raw) -> Document:
-    title = optional(row, "title") or raw.origin
     group = optional(row, "group") or raw.origin
-    return Document(raw.origin, title, text, raw.origin, "row", group)
+    return Document(raw.origin, optional(row, "title"), text, raw.origin, "row", group)
 
 
 def _example(

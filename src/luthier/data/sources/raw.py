@@ -99,6 +99,9 @@ class RowSource(Described):
     """Column of the texts, where rows are documents or texts to be classified."""
     title: str | None = None
     """Column of the documents' titles."""
+    id_field: str | None = Field(default=None, min_length=1)
+    """Column or key that names a row for good, once in the source. Without it a row is known by
+    its place, so that a line deleted above gives it another id."""
     group: str | None = None
     """Column that says which rows must stay on one side of the split together."""
     tag: str | None = None
