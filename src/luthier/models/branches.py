@@ -26,7 +26,8 @@ from luthier.models.likelihood import check, parts
 
 WIDTH = 256
 """Tokens of a sequence that short trees share."""
-_TOKENS_AT_ONCE = 8192
+_TOKENS_AT_ONCE = {"cpu": 2048, "cuda": 16384}
+"""In one pass: as much as a processor's cache takes well, or as keeps a GPU busy."""
 _LOGITS_AT_ONCE = 1 << 24  # elements of a block of logits
 _SHORTEST_PREFIX = 16  # tokens; a shorter one is not worth a pass of its own
 _FEWEST_TREES = 4  # that share a prefix
@@ -72,6 +73,23 @@ def branch_nll(
     Returns:
         For each tree and each of its continuations an array as long as that.
     """
+    return [[own[:, 0] for own in tree] for tree in branch_scores(network, trees, advance=advance)]
+
+
+def branch_scores(
+    network: Any,
+    trees: Sequence[Tree],
+    *,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Losses:
+    """The same, and what the likeliest token would have cost less.
+
+    Args: See ``branch_nll``.
+
+    Returns:
+        For each tree and each of its continuations an array [tokens, 2]: the negative
+        log-likelihood, and by how many nats the likeliest token is likelier (0: it is this one).
+    """
     found: Losses = [[] for _ in trees]
     with torch.inference_mode():
         try:
@@ -84,7 +102,7 @@ def branch_nll(
         shared = _shared_prefix(network, trees)
         cached = _cached(network, trees[0].context[:shared]) if shared else None
         rest = [dataclasses.replace(t, context=t.context[shared:]) for t in trees]
-        for batch in _batches(rest):
+        for batch in _batches(rest, _TOKENS_AT_ONCE.get(network.device.type, 8192)):
             numbers = list(itertools.chain.from_iterable(batch))
             losses = _batch_nll(network, rest, batch, cached, shared)
             for number, own in zip(numbers, losses, strict=True):
@@ -114,7 +132,7 @@ def _cached(network: Any, prefix: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
     return [(layer.keys, layer.values) for layer in cache.layers]
 
 
-def _batches(trees: Sequence[Tree]) -> Iterator[list[list[int]]]:
+def _batches(trees: Sequence[Tree], at_once: int) -> Iterator[list[list[int]]]:
     """Numbers of trees, sequence by sequence, the longest first; as many as are read at once."""
     order = sorted(range(len(trees)), key=lambda n: (-trees[n].read, n))
     sequences: list[list[int]] = []
@@ -122,7 +140,7 @@ def _batches(trees: Sequence[Tree]) -> Iterator[list[list[int]]]:
     for number in order:
         need = trees[number].read
         if need > room:
-            if sequences and width * (len(sequences) + 1) > _TOKENS_AT_ONCE:
+            if sequences and width * (len(sequences) + 1) > at_once:
                 yield sequences
                 sequences = []
             width = width if sequences else max(need, WIDTH)
@@ -250,20 +268,21 @@ def _hidden(
 
 
 def _project(network: Any, hidden: Tensor, laid: _Laid) -> NDArray[np.float64]:
-    """Losses of all targets, in their order; some places at a time."""
+    """Scores [targets, 2] of all targets, in their order; some places at a time."""
     _, head, finish = parts(network)
     rows, targets = np.array(laid.rows), np.array(laid.targets)
     order = np.argsort(rows, kind="stable")
-    found = np.empty(len(rows))
+    found = np.empty((len(rows), 2))
     piece = max(1, _LOGITS_AT_ONCE // head.weight.shape[0])
     for begin in range(0, len(hidden), piece):
         logits = finish(head(hidden[begin : begin + piece])).float()
-        sums = logits.logsumexp(-1)
+        logits = logits - logits.amax(-1, keepdim=True)
         low, high = np.searchsorted(rows[order], [begin, begin + piece])
         own = order[low:high]
         at = torch.from_numpy(rows[own] - begin).to(logits.device)
-        picked = logits[at, torch.from_numpy(targets[own]).to(logits.device)]
-        found[own] = (sums[at] - picked).double().cpu().numpy()
+        behind = -logits[at, torch.from_numpy(targets[own]).to(logits.device)]
+        sums = logits.exp_().sum(-1).log_()
+        found[own] = torch.stack([sums[at] + behind, behind], 1).double().cpu().numpy()
     return found
 
 
@@ -272,6 +291,8 @@ def _alone(network: Any, context: Sequence[int], branch: Sequence[int]) -> NDArr
     ids = torch.tensor([[*context, *branch]], device=network.device)
     out = network(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
     logits = out.logits[0, -len(branch) - 1 : -1].float()
-    losses = functional.cross_entropy(logits, ids[0, len(context) :], reduction="none")
-    told: NDArray[np.float64] = losses.double().cpu().numpy()
+    wanted = ids[0, len(context) :]
+    losses = functional.cross_entropy(logits, wanted, reduction="none")
+    behind = logits.amax(-1) - logits.gather(1, wanted[:, None])[:, 0]
+    told: NDArray[np.float64] = torch.stack([losses, behind], 1).double().cpu().numpy()
     return told
