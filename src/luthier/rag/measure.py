@@ -106,8 +106,11 @@ class Measurement:
     @property
     def findable(self) -> npt.NDArray[np.bool_]:
         """Of which questions there is any figure."""
-        figures: npt.NDArray[np.bool_] = ~np.isnan(np.array(list(self.values.values())))
-        return np.asarray(figures.all(axis=0), dtype=np.bool_)
+        return np.asarray(self._known.any(axis=0), dtype=np.bool_)
+
+    @property
+    def _known(self) -> npt.NDArray[np.bool_]:
+        return ~np.isnan(np.array(list(self.values.values())))
 
     def latency_ms(self, percentile: float) -> float:
         """So many per cent of the questions took at most this long."""
@@ -154,6 +157,8 @@ class Measurement:
         ]
         if hidden := int((~self.findable).sum()):
             lines.append(f"{hidden} questions have no answer that their viewer may see: left out")
+        if partly := int((self.findable & ~self._known.all(axis=0)).sum()):
+            lines.append(f"{partly} questions have not every figure, as where nothing is cited")
         if self.leaks:
             first = self.leaks[0]
             lines.append(
