@@ -87,8 +87,8 @@ def test_passages_are_kept_and_retrieval_is_scored(tmp_path: Path) -> None:
     told = Told(lambda _: Reply("", 1, 0, 0.1, "stop", (passage,), ("d#0",)))
     item = Item("r", "retrieval", (Message("user", "?"),), relevant=("d", "e"))
     rows = evaluate(from_items("r", [item]), fake(told), tmp_path)
-    assert rows.scores["recall"].tolist() == [0.5]
-    assert rows.scores["reciprocal_rank"].tolist() == [1.0]
+    assert rows.scores["recall@5"].tolist() == [0.5]
+    assert rows.scores["mrr"].tolist() == [1.0]
     assert rows.folder is not None
     assert (rows.folder / "passages.parquet").is_file()
 

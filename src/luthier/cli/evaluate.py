@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "likelihood", "asked"]),
     help="How options are chosen: by likelihood, or by a letter that is asked for.",
 )
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    type=click.Choice(["bleu", "chrf", "rouge", "similarity"]),
+    help="One more metric of answers in words; may be given several times.",
+)
 @click.option("--batch", type=click.IntRange(min=1), help="Items at once; changes no score.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random choices."

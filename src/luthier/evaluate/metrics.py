@@ -14,7 +14,7 @@ import math
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from luthier.data.alike import words
 
@@ -23,6 +23,12 @@ FORM = "form"
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_REFUSALS = re.compile(
+    r"\W*(?:(?:i am |i'm )?sorry|i (?:do not|don['’]t) know|(?:i )?cannot answer"
+    r"|(?:this|that|it) is not in the documents|the documents do not|there is no answer"
+    r"|unanswerable|no answer)\b",
+    re.IGNORECASE,
+)
 
 
 def normalise(text: str) -> str:
@@ -65,6 +71,17 @@ def exact_match(answer: str, reference: str, *, kind: str = "") -> bool:
     if kind == FORM or not normalise(reference):
         return _squeezed(answer) == _squeezed(reference)
     return normalise(answer) == normalise(reference)
+
+
+def refuses(answer: str, sentences: Collection[str] = ()) -> bool:
+    """Whether an answer is none: empty, or it says that there is none.
+
+    Args:
+        answer: What a route said.
+        sentences: What this project says where it does not answer.
+    """
+    said = answer.strip()
+    return not said or said in sentences or _REFUSALS.match(said) is not None
 
 
 def json_match(answer: str, reference: str, *, kind: str = FORM) -> bool | None:

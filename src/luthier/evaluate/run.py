@@ -29,9 +29,14 @@ from luthier.evaluate.runs.ask import ASK_VERSION, ask
 from luthier.evaluate.runs.rows import Row, RunRows, from_rows, read_run, write_run
 from luthier.evaluate.scoring import (
     SCORING_VERSION,
+    Asked,
+    Extra,
+    Figure,
+    asked_scores,
     choice_scores,
     figure,
     item_scores,
+    resources,
     suite_scores,
     text_scores,
 )
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
 STAGE = "evaluate"
 RUN_VERSION = 1
 PASSAGES = "passages.parquet"
+_SUMMED = ("suite", "answerer", "items", "summary", "resources", "told")  # in the manifest
 
 
 class RunSpec(Spec):
@@ -65,6 +71,11 @@ class RunSpec(Spec):
     failed: Literal["refuse", "wrong"] = "refuse"
     """What becomes of items that an endpoint refuses to answer: there is no number, or they count
     as empty answers."""
+    metrics: tuple[Asked, ...] = ()
+    """More metrics of answers in words: ``bleu``, ``chrf``, ``rouge`` (they need the extra
+    ``metrics``), ``similarity`` (of meaning, by ``encoder``)."""
+    encoder: str = Field("minilm", min_length=1)
+    """Sentence encoder of ``similarity``: ``minilm``, or a sentence-transformers folder."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Coverage of the intervals."""
     price_per_hour: float = Field(0.0, ge=0)
@@ -159,7 +170,7 @@ def make_run(
         return _write(folder, suite, answerer, answers, spec, seed=seed, known=known)
 
     made = store.make(STAGE, RUN_VERSION, inputs, fill)
-    store.keep(_root_name(suite, answerer), made)
+    store.keep(root_name(suite, answerer), made)
     return made
 
 
@@ -210,7 +221,11 @@ def _write(
     """Write a run's folder, and return what the store's manifest says of it."""
     pairs = list(zip(suite.items, answers, strict=True))
     rows = [_row(item, answer, answerer, spec) for item, answer in pairs]
-    scores = [_scores(item, answer) for item, answer in pairs]
+    extra = _extra(suite.items, answers, spec, seed)
+    scores = [
+        {**_scores(item, answer), **more}
+        for (item, answer), more in zip(pairs, extra.scores, strict=True)
+    ]
     unscored = [item.id for item, own in zip(suite.items, scores, strict=True) if not own]
     if len(unscored) == len(pairs):
         raise DataError(
@@ -238,24 +253,45 @@ def _write(
         "reused_answers": known,
     }
     columns = from_rows(rows, scores, run)
-    run["summary"] = summary(columns, spec.confidence, seed)
+    figures = summary(columns, suite.items, spec.confidence, seed)
+    run["summary"] = figures | _plain(extra.figures)
+    run["resources"] = _plain(resources(columns, confidence=spec.confidence, seed=seed))
     run["told"] = _told(columns)
     write_run(folder, rows, scores, run)
     passages = {p.id: p for answer in answers for p in answer.reply.passages}
     if passages:
         write_table(folder / PASSAGES, passages.values(), Passage)
-    return {key: run[key] for key in ("suite", "answerer", "items", "summary", "told")}
+    return {key: run[key] for key in _SUMMED}
 
 
-def summary(rows: RunRows, confidence: float, seed: int) -> dict[str, dict[str, float]]:
+def summary(
+    rows: RunRows, items: Sequence[Item], confidence: float, seed: int
+) -> dict[str, dict[str, float]]:
     """Every figure of a run with its interval: mean, low, high and n, by metric."""
     groups = rows.groups.tolist()
     figures = {
         name: figure(values, groups, confidence=confidence, seed=seed)
         for name, values in rows.scores.items()
     }
-    figures |= suite_scores(rows, confidence=confidence, seed=seed)
+    return _plain(figures | suite_scores(rows, items, confidence=confidence, seed=seed))
+
+
+def _plain(figures: Mapping[str, Figure]) -> dict[str, dict[str, float]]:
     return {name: dataclasses.asdict(found) for name, found in figures.items()}
+
+
+def _extra(items: Sequence[Item], answers: Sequence[Answer], spec: RunSpec, seed: int) -> Extra:
+    """Metrics that were asked for."""
+
+    def encode() -> Any:
+        from luthier.models.embed import LocalEncoder, open_encoder
+
+        told = LocalEncoder(name=spec.encoder, precision="float32")
+        return open_encoder(told).encode
+
+    said = [answer.reply.said for answer in answers]
+    how: dict[str, Any] = {"confidence": spec.confidence, "seed": seed}
+    return asked_scores(items, said, spec.metrics, encode, **how)
 
 
 def _told(rows: RunRows) -> dict[str, float | int | None]:
@@ -332,6 +368,6 @@ def _cost(answer: Answer, answerer: Answerer, spec: RunSpec) -> float | None:
     return None
 
 
-def _root_name(suite: Suite, answerer: Answerer) -> str:
+def root_name(suite: Suite, answerer: Answerer) -> str:
     """Under which the newest run of a suite by an answerer is kept."""
     return "run-" + re.sub(r"[^A-Za-z0-9._-]+", "-", f"{suite.name}-{answerer.name}")[:120]

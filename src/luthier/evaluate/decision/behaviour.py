@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from luthier.core.records import Example, Passage
 from luthier.data.alike import words
+from luthier.evaluate import metrics
 from luthier.evaluate.answers import ItemResult
 from luthier.evaluate.metrics import FORM
 from luthier.rag.cite import cite
@@ -17,12 +17,6 @@ from luthier.rag.support import SupportSpec, check
 
 NEAR = 10
 """Passages that an answer is held against, besides those it was given."""
-_REFUSALS = re.compile(
-    r"\W*(?:(?:i am |i'm )?sorry|i (?:do not|don['’]t) know|(?:i )?cannot answer"
-    r"|(?:this|that|it) is not in the documents|the documents do not|there is no answer"
-    r"|unanswerable|no answer)\b",
-    re.IGNORECASE,
-)
 
 
 class Corpus(Protocol):
@@ -42,8 +36,7 @@ def refuses(row: ItemResult, sentences: Collection[str] = ()) -> bool:
         row: The answer.
         sentences: What this project says where it does not answer.
     """
-    said = row.answer.strip()
-    return not said or said in sentences or _REFUSALS.match(said) is not None
+    return metrics.refuses(row.answer, sentences)
 
 
 def data(row: ItemResult) -> bool:
