@@ -11,7 +11,7 @@ from tiny_models import MAKERS, logits, tiny
 from torch.nn import functional
 
 from luthier.models import branches
-from luthier.models.branches import Tree, branch_nll
+from luthier.models.branches import Tree, branch_nll, branch_scores
 
 ARCHITECTURES = sorted(MAKERS)
 
@@ -87,3 +87,13 @@ def test_logits_are_made_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     for own, wanted in zip(pieces, whole, strict=True):
         np.testing.assert_allclose(np.concatenate(own), np.concatenate(wanted), atol=1e-6)
     assert sizes.count(3) > 3
+
+
+def test_the_likeliest_token_is_behind_none() -> None:
+    network, tree = tiny().network, trees()[2]
+    whole = logits(network, tree.context)[-1]
+    first = [*whole.argsort(descending=True)[:2].tolist()]
+    ((best, second),) = branch_scores(network, [Tree(tree.context, [first[:1], first[1:]])])
+    assert best[0, 1] == 0
+    wanted = float(whole[first[0]] - whole[first[1]])
+    np.testing.assert_allclose(second[0, 1], wanted, rtol=1e-4)

@@ -198,14 +198,43 @@ class LocalModel:
         Raises:
             ConversationError: The chat template cannot show a conversation, or its tools.
         """
-        from luthier.models._decode import decode
-
         offered = tools or [""] * len(conversations)
         prompts = [
             self.model.renderer.prompt_ids(c, own)
             for c, own in zip(conversations, offered, strict=True)
         ]
-        replies: dict[int, Reply] = {}
+        replies = []
+        for i, found in enumerate(self.complete(prompts, sampling, seeds)):
+            if found is None:
+                replies.append(Reply("", len(prompts[i]), 0, 0.0, "context"))
+                continue
+            answer, latency_s = found
+            reply = self._reply(prompts[i], answer, latency_s, sampling)
+            if offered[i]:
+                reply = self._with_calls(reply, answer, conversations[i])
+            replies.append(reply)
+        return replies
+
+    def complete(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        seeds: Sequence[int] | None = None,
+    ) -> list[tuple[list[int], float] | None]:
+        """What follows each prompt, as token ids; prompts of similar length are read together.
+
+        Args:
+            prompts: Token ids of each, at least one.
+            sampling: How tokens are chosen.
+            seeds: One for each prompt, in place of the sampling's.
+
+        Returns:
+            For each prompt the tokens, the stop token included, and the seconds of its batch; None
+            where the prompt leaves no room in the model's context.
+        """
+        from luthier.models._decode import decode
+
+        found: list[tuple[list[int], float] | None] = [None] * len(prompts)
         fitting = [i for i, p in enumerate(prompts) if self._room(p, sampling) > 0]
         for batch in _batches(fitting, prompts, self.batch_tokens):
             started = time.perf_counter()
@@ -220,13 +249,8 @@ class LocalModel:
                         answer.append(token)
             latency_s = time.perf_counter() - started
             for i, answer in zip(batch, answers, strict=True):
-                replies[i] = self._reply(prompts[i], answer, latency_s, sampling)
-                if offered[i]:
-                    replies[i] = self._with_calls(replies[i], answer, conversations[i])
-        for i, prompt in enumerate(prompts):
-            if i not in replies:
-                replies[i] = Reply("", len(prompt), 0, 0.0, "context")
-        return [replies[i] for i in range(len(prompts))]
+                found[i] = (answer, latency_s)
+        return found
 
     def stream(
         self, conversation: Sequence[Message], sampling: Sampling, tools: str = ""

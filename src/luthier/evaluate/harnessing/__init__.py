@@ -1,0 +1,1 @@
+"""Parts of ``evaluate.harness``: our models as the harness sees them, its tasks, its samples."""
