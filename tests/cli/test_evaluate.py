@@ -70,3 +70,20 @@ def test_what_is_missing_is_told(folder: Path) -> None:
     code, said = call(suite, "--with", f"{folder}/bad.csv", "--store", store, "--quiet")
     assert code == 3
     assert "no answer for 3 of these items" in said
+
+
+def test_reports_beside_the_runs_and_side_by_side(folder: Path) -> None:
+    suite, store = folder / "numbers.jsonl", folder / "store"
+    who = ("--with", f"good={folder}/good.csv", "--with", f"bad={folder}/bad.csv")
+    code, said = call(suite, *who, "--store", store, "--quiet", "--json", "--no-report")
+    assert [one["reports"] for one in json.loads(said)] == [[], []]
+    code, said = call(suite, *who, "--store", store, "--quiet", "--json")
+    assert code == 0, said
+    first, second = json.loads(said)
+    both = store / "reports" / "numbers.html"
+    assert first["reports"] == [f"{first['path']}/report.html", str(both)]
+    assert "good" in Path(second["reports"][1]).read_text("utf-8")
+    page = folder / "new" / "all.html"
+    code, said = call(suite, *who, "--store", store, "--quiet", "--report", page)
+    assert f"report: {page}" in said
+    assert page.stat().st_size < 100_000

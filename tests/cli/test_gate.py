@@ -106,3 +106,11 @@ def test_several_seeds_and_every_look(runs: Path) -> None:
     assert told["checks"][0]["method"] == "items and seeds"
     looked = _call("new", "--min", "exact_match=0.5", "--sequential")
     assert "clear after" in looked.output
+
+
+def test_a_report_shows_the_gate_and_its_runs(runs: Path) -> None:
+    result = _call("new", "--against", "old", "--min", "exact_match=0.95", "--html", "g.html")
+    assert result.exit_code == 2, result.output
+    text = Path("g.html").read_text("utf-8")
+    assert "<title>faq: gate fail" in text
+    assert "tuned and base: cannot tell" in text

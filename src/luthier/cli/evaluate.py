@@ -52,6 +52,14 @@ if TYPE_CHECKING:
     "--key", default="", metavar="NAME", help="Environment variable of an endpoint's key."
 )
 @click.option("--fresh", is_flag=True, help="Ask again what was answered before.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write one report of all runs to this file.  [default: report.html in each run's folder; "
+    "several answerers side by side in the store's folder `reports`]",
+)
+@click.option("--no-report", is_flag=True, help="Write no reports.")
 @project_options
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bars.")
@@ -61,6 +69,8 @@ def command(
     seed: int,
     key: str,
     fresh: bool,
+    report: Path | None,
+    no_report: bool,
     project: Path | None,
     store: Path | None,
     as_json: bool,
@@ -87,12 +97,20 @@ def command(
     opened = _opener(Store(root), base, project, key, quiet)
     runs = _runs(told, Store(root), opened, seed, fresh, quiet)
     found = [(one.path, made) for one, made in runs]
+    suites = [
+        [made for own, made in found if own == path]
+        for path in dict.fromkeys(path for path, _ in found)
+    ]
+    pages = {} if no_report else _reports(suites, root / "reports", report)
     if as_json:
-        click.echo(json.dumps([_told(made) for _, made in found], indent=2, ensure_ascii=False))
+        everyone = [_told(made, pages) for _, made in found]
+        click.echo(json.dumps(everyone, indent=2, ensure_ascii=False))
         return
     console = Console()
-    for path in dict.fromkeys(path for path, _ in found):
-        show([made for own, made in found if own == path], console)
+    for runs_of_suite in suites:
+        show(runs_of_suite, console)
+    for page in pages:
+        console.print(f"report: {page}", style="dim", soft_wrap=True, highlight=False, markup=False)
 
 
 def _planned(
@@ -232,5 +250,43 @@ def _facts(made: Sequence[Artifact]) -> Iterator[tuple[str, list[str]]]:
             yield label, ["" if v is None else form.format(v) for v in values]
 
 
-def _told(made: Artifact) -> dict[str, Any]:
-    return {**made.summary, "run": made.name, "path": str(made.path), "reused": made.reused}
+def _reports(
+    suites: Sequence[Sequence[Artifact]], folder: Path, file: Path | None
+) -> dict[Path, tuple[str, ...]]:
+    """Write the reports, and return each with the names of its runs; those of several runs last."""
+    from luthier.core.errors import ResourceError
+    from luthier.evaluate.runs.rows import read_run
+    from luthier.evaluate.runs_page import REPORT, file_name, write_runs_page
+
+    pages: dict[Path, tuple[str, ...]] = {}
+    every: list[Artifact] = [made for own in suites for made in own]
+    told = {made.path / REPORT: [made] for made in every}
+    for own in suites:
+        if len({made.name for made in own}) > 1:
+            told[folder / file_name(own[0].summary["suite"]["name"])] = list(own)
+    if file is not None:
+        told = {file: every}
+    runs = {made.name: read_run(made.path) for made in every}
+    for path, own in told.items():
+        names = tuple(dict.fromkeys(made.name for made in own))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_runs_page([runs[name] for name in names], path)
+        except ResourceError as error:
+            if file is not None:
+                raise
+            click.echo(f"No report: {error.what}; {error.mend}", err=True)
+            return {}
+        pages[path] = names
+    return pages
+
+
+def _told(made: Artifact, pages: dict[Path, tuple[str, ...]]) -> dict[str, Any]:
+    where = [str(page) for page, names in pages.items() if made.name in names]
+    return {
+        **made.summary,
+        "run": made.name,
+        "path": str(made.path),
+        "reused": made.reused,
+        "reports": where,
+    }

@@ -58,6 +58,7 @@ class _Gate(click.Command):
 @click.option("--sequential", is_flag=True, help="Hold at every look, as items come in.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write Markdown to this file.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a report to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @project_options
 def command(
@@ -72,6 +73,7 @@ def command(
     sequential: bool,
     junit: Path | None,
     markdown: Path | None,
+    html: Path | None,
     as_json: bool,
     project: Path | None,
     store: Path | None,
@@ -91,12 +93,15 @@ def command(
         rules = _rules(at_least, at_most, better, not_worse, each)
         spec = _spec(rules, confidence, sequential, project, store)
         held = _store(project, store)
-        result = gate(
-            spec, [_run(name, held) for name in runs], [_run(name, held) for name in against]
-        )
+        new, old = [_run(name, held) for name in runs], [_run(name, held) for name in against]
+        result = gate(spec, new, old)
         for path, text in ((junit, told.junit(result)), (markdown, told.markdown(result))):
             if path is not None:
                 path.write_text(text, encoding="utf-8")
+        if html is not None:
+            from luthier.evaluate.runs_page import write_runs_page
+
+            write_runs_page(new, html, against=old, gate=result)
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2, ensure_ascii=False))
     else:
@@ -190,17 +195,25 @@ def _store(project: Path | None, store: Path | None) -> Store:
 
 
 def _run(name: str, store: Store) -> RunRows:
-    """A run by its folder, by the name it is kept under, or by its artifact."""
     from luthier.evaluate.runs.rows import read_run
 
+    return read_run(find_run(name, store))
+
+
+def find_run(name: str, store: Store) -> Path:
+    """The folder of a run, by itself, by the name it is kept under, or by its artifact.
+
+    Raises:
+        GateError: There is none.
+    """
     if Path(name).is_dir():
-        return read_run(Path(name))
+        return Path(name)
     kept = store.kept()
     for root in (name, f"run-{name}"):
         if root in kept:
-            return read_run(store.open(kept[root]).path)
+            return store.open(kept[root]).path
     try:
-        return read_run(store.open(name).path)
+        return store.open(name).path
     except LuthierError as error:
         known = ", ".join(root for root in kept if root.startswith("run-")) or "none yet"
         raise GateError(
