@@ -23,7 +23,7 @@ from luthier.rag.chunkers.semantic import Embed, SemanticChunks, semantic_spans
 from luthier.rag.chunkers.sentences import SentenceChunks, sentence_windows
 from luthier.rag.chunkers.tokens import TokenChunks, token_spans
 
-CHUNK_VERSION = 1
+CHUNK_VERSION = 2
 """Goes up when the same document and settings give other passages."""
 
 ChunkSpec = Annotated[

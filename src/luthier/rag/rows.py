@@ -18,6 +18,8 @@ from luthier.rag.chunk import chunk
 from luthier.rag.spec import RagSpec, index_settings
 from luthier.rag.sync import Made
 
+_LARGE_CHARS = 5_000_000  # cutting takes seconds from here on
+
 
 def passages_of(
     spec: RagSpec,
@@ -39,6 +41,8 @@ def passages_of(
     made: list[Passage] = []
     with progress.task("cutting passages", len(documents)) as task:
         for one in documents:
+            if len(one.text) > _LARGE_CHARS:
+                task.advance(0, f"{one.origin} has {len(one.text) / 1e6:.0f} million characters")
             title = len(encoder.token_offsets(one.title))
             room = max(readable - title, readable // 2)
             pieces = chunk(one, spec.chunker, encoder.token_offsets, room, encoder.encode)

@@ -124,3 +124,8 @@ def test_large_files_need_little_memory(tmp_path: Path, kind: str) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (count, peak < 2_500_000) == (8000, True), f"{peak} bytes for a file of 8 MB"
+
+
+def test_a_file_that_vanishes_before_it_is_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot read this file: No such file"):
+        digest_files([("gone.csv", tmp_path / "gone.csv")])

@@ -52,6 +52,12 @@ def test_places_inside_a_long_paragraph() -> None:
     assert [place for place, _ in sections([(5, text)], 30, by_line=False)] == [5, 5]
 
 
+def test_a_line_of_megabytes_is_cut_without_copying_its_rest() -> None:
+    found = list(sections([(3, "x" * 5_000_000 + "\n\ntail of it ")], 1000))
+    assert [len(text) for _, text in found[:5000]] == [1000] * 5000
+    assert found[-1] == (5, "tail of it")
+
+
 def test_headings_stand_with_what_follows() -> None:
     paragraphs = [(1, "Guide"), (2, "w" * 30), (3, "Install"), (4, "v" * 30)]
     assert [place for place, _ in sections(paragraphs, 100)] == [1]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from chunk_checks import moody_offsets, texts, word_offsets
 from hypothesis import given
 
 from luthier.rag.chunkers import _measure
 from luthier.rag.chunkers._measure import Measure
+from luthier.rag.chunkers.tokens import token_spans
 
 
 @given(texts)
@@ -51,3 +54,15 @@ def test_white_space_around_a_slice_is_left_out() -> None:
     assert measure.stripped(0, 9) == (2, 5)
     left, right = measure.stripped(5, 9)
     assert left == right
+
+
+def test_a_word_that_the_tokenizer_does_not_know_is_cut_all_the_same() -> None:
+    def unknown(text: str) -> list[tuple[int, int]]:
+        return [(m.start(), m.end()) for m in re.finditer(r"\S+", text)]
+
+    text = "ab " + "x" * 300_000 + " cd"
+    measure = Measure(text, unknown)
+    spans = list(token_spans(measure, 0, len(text), size=32, overlap=0))
+    assert max(s.end - s.start for s in spans) <= 32 * 8 + 8
+    assert "".join(text[s.start : s.end] for s in spans).replace(" ", "") == text.replace(" ", "")
+    assert len(Measure("a" * 100 + " b", unknown).starts) == 2

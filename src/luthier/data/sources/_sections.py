@@ -103,17 +103,27 @@ def heading_at(headings: Sequence[Heading], place: int) -> str:
 
 
 def _cut(line: int, paragraph: str, limit: int) -> Iterator[Paragraph]:
-    while len(paragraph) > limit:
-        place = max(paragraph.rfind("\n", 1, limit), paragraph.rfind(". ", 1, limit - 1) + 1)
-        place = place if place > limit // 2 else paragraph.rfind(" ", 1, limit)
-        place = place if place > 0 else limit
-        yield line, paragraph[:place].rstrip()
-        line += paragraph.count("\n", 0, place)
-        rest = paragraph[place:]
-        line += len(rest) - len(rest.lstrip("\n"))
-        paragraph = rest.strip()
-    if paragraph:
-        yield line, paragraph
+    """Pieces of at most ``limit`` characters; no rest is copied, as one line may have 50 MB."""
+    start, end = 0, len(paragraph)
+    while end - start > limit:
+        if not start:
+            end = len(paragraph.rstrip())
+        stop = start + limit
+        place = max(
+            paragraph.rfind("\n", start + 1, stop),
+            paragraph.rfind(". ", start + 1, stop - 1) + 1,
+        )
+        place = place if place - start > limit // 2 else paragraph.rfind(" ", start + 1, stop)
+        place = place if place > start else stop
+        yield line, paragraph[start:place].rstrip()
+        line += paragraph.count("\n", start, place)
+        start = place
+        while start < end and paragraph[start] == "\n":
+            start, line = start + 1, line + 1
+        while start < end and paragraph[start].isspace():
+            start += 1
+    if start < end:
+        yield line, paragraph[start:end]
 
 
 def _title(name: str, section: str) -> str:

@@ -63,12 +63,18 @@ def digest_files(files: Sequence[File]) -> str:
 
     Args:
         files: As ``files_of`` gives them.
+
+    Raises:
+        DataError: A file has vanished since, or may not be read.
     """
     found = hashlib.sha256()
     for name, path in files:
-        found.update(f"\n{name}\n{path.stat().st_size}\n".encode())
-        with path.open("rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
+        try:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").digest()
+            found.update(f"\n{name}\n{path.stat().st_size}\n".encode() + content)
+        except OSError as error:
+            raise _unreadable(path, error) from error
     return found.hexdigest()
 
 
@@ -120,11 +126,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
             mend="Fetch or pack it again.",
         ) from error
     except OSError as error:
-        raise DataError(
-            f"cannot read this file: {error.strerror or error}",
-            where=str(path),
-            mend="Check `path` in the project file; it starts from the project file's folder.",
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def empty(path: Path) -> DataError:
@@ -153,6 +155,14 @@ def counted(rows: Iterable[Row], title: str, progress: Progress) -> Iterator[Row
                 task.advance(waiting)
                 waiting = 0
         task.advance(waiting)
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot read this file: {error.strerror or error}",
+        where=str(path),
+        mend="Check `path` in the project file; it starts from the project file's folder.",
+    )
 
 
 def _missing(path: Path) -> None:

@@ -1,7 +1,8 @@
 """Tokens of a text, counted once: where each begins, and whether a slice has too many.
 
 A long text is cut into windows at white space before it is given to the tokenizer, and of each
-token only its start is kept (4 bytes), so that a document of 50 MB fits into memory.
+token only its start is kept (4 bytes), so that a document of 50 MB fits into memory. What has no
+white space, such as a file in base64, is one unknown token to some tokenizers: it is cut, too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ TokenOffsets = Callable[[str], Offsets]
 """Start and end of each token of a text, as `Encoder.token_offsets` gives them."""
 
 WINDOW_CHARS = 100_000
+LONG_TOKEN_CHARS = 100
+"""A longer token is a word that the tokenizer does not know, of any length; it counts as many."""
+_UNKNOWN_CHARS = 8  # of such a word, for each token it counts as
 _SLACK = 2  # tokens that a slice may have more as a text of its own than it has within the text
 
 
@@ -99,4 +103,12 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
 def _starts(text: str, base: int, token_offsets: TokenOffsets) -> npt.NDArray[np.uint32]:
     offsets = token_offsets(text)
     found = np.fromiter((start for start, _ in offsets), np.uint32, len(offsets))
+    wide = np.flatnonzero(np.diff(found, append=np.uint32(len(text))) > LONG_TOKEN_CHARS)
+    inner = [
+        np.arange(start + _UNKNOWN_CHARS, end, _UNKNOWN_CHARS, np.uint32)
+        for start, end in (offsets[at] for at in wide.tolist())
+        if end - start > LONG_TOKEN_CHARS
+    ]
+    if inner:
+        found = np.sort(np.concatenate([found, *inner]))
     return found + np.uint32(base)
