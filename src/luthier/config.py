@@ -15,6 +15,7 @@ from luthier.data.prepare import DataSpec
 from luthier.evaluate.compare import EvaluateSpec
 from luthier.evaluate.decide import DecideSpec
 from luthier.evaluate.gates.rules import GatesSpec
+from luthier.evaluate.judge import JudgingSpec
 from luthier.evaluate.routes import Route
 from luthier.evaluate.run import SuiteSpec
 from luthier.models.load import ModelSpec
@@ -73,6 +74,8 @@ class Project(Spec):
     """What a run must show before it goes on: see ``luthier gate``."""
     suites: tuple[SuiteSpec, ...] = ()
     """Suites that ``luthier evaluate`` puts to whoever answers them."""
+    judges: tuple[JudgingSpec, ...] = ()
+    """Runs that ``luthier judge`` lets a model judge."""
     serve: ServeSpec = ServeSpec()
     """Stage 6: what is bundled, and how it is served."""
     monitor: MonitorSpec = MonitorSpec()

@@ -28,6 +28,7 @@ COMMANDS = {
     "suite": "Make suites of questions with references, locked before anyone answers.",
     "evaluate": "Put a suite to whatever answers, and score each answer.",
     "harness": "Put public benchmarks (lm-evaluation-harness) to whatever answers.",
+    "judge": "Let a model judge the answers of a run, and hold it against people.",
     "decide": "Prompt, retrieve or tune: measure all ways of answering, and say which to take.",
     "gate": "Judge a run by rules: pass, fail, or too few items to tell.",
     "rag": "Index documents, find passages in them, and keep the index well.",

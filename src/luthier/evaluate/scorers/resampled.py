@@ -42,9 +42,9 @@ def resampled(
     """
     n = len(groups)
     names, members = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
-    if len(names) < FEWEST_GROUPS:
-        names, members = np.arange(n), np.arange(n)
     size = len(names)
+    if size < FEWEST_GROUPS:
+        size, members = n, np.arange(n)
     mean = float(weighed(np.ones((1, n)))[0])
     random = np.random.default_rng(seed)
     found = []

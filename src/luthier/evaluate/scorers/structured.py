@@ -68,7 +68,7 @@ def fits(given: Any, schema: str) -> bool:
 @functools.lru_cache(maxsize=256)
 def _validator(schema: str) -> Any:
     try:
-        import jsonschema
+        import jsonschema  # type: ignore[import-untyped]
         import referencing
     except ImportError as error:
         raise ResourceError(
