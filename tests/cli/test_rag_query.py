@@ -57,3 +57,12 @@ def test_without_an_index(tiny_encoder: Path, tmp_path: Path) -> None:
     result = call("query", "x", "--project", write(tmp_path, tiny_encoder))
     assert result.exit_code != 0
     assert "luthier rag index" in result.output
+
+
+def test_an_unknown_name_and_an_unknown_key_are_told(project: Path) -> None:
+    asked = ("query", "town 5", "--project", project, "--json")
+    assert json.loads(call(*asked).output)["notes"] == []
+    told = call(*asked, "--as", "salse")
+    assert json.loads(told.stdout)["notes"] == ["no access list names salse"]
+    assert "no access list names salse" in told.stderr
+    assert "None has any metadata" in " ".join(call(*asked, "--where", "topic=x").output.split())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 from pathlib import Path
 
 import click
@@ -14,7 +13,12 @@ from luthier.cli.rag_sync import synced
 
 @click.command("index")
 @rag_options
-@click.option("--anew", is_flag=True, help="Delete the search files and make them from the store.")
+@click.option(
+    "--anew",
+    is_flag=True,
+    help="Make the search files anew from the store, and the store, too, where the encoder's "
+    "vectors have another length.",
+)
 def command(
     project: Path | None, sets: tuple[str, ...], anew: bool, as_json: bool, quiet: bool
 ) -> None:
@@ -23,13 +27,13 @@ def command(
     Cuts, embeds and stores all documents; a run that was killed goes on where it stopped. What is
     there and has not changed is left as it is, so it does no harm to call it twice.
     """
-    from luthier.rag.index import SEARCH
+    from luthier.rag import live
     from luthier.stages import living, measuring
 
     work = gather(project, sets, quiet=quiet)
     folder = living.folder_of(work)
     if anew:
-        shutil.rmtree(folder / SEARCH, ignore_errors=True)
+        live.clear(living.settings(work), folder)
     done = living.sync(work, most_gone=1.0)
     if as_json:
         click.echo(as_text({**dataclasses.asdict(done), "path": str(folder)}))

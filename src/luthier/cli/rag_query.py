@@ -44,19 +44,22 @@ def command(
     """
     from rich.console import Console
 
+    from luthier.rag.search.notes import check_keys, note as note_on
     from luthier.stages import living
 
     del quiet  # nothing here takes long
     part = part_of(names, filters)
     index = living.open_living(bare(project, sets))
+    check_keys(index.legs, part)
     [found] = index.look_up([question], top_k, part)
     said, note = _answer(index, question, part) if answer else (None, "")
+    notes = [one for one in (note_on(index.legs, part, names), note) if one]
     if as_json:
-        click.echo(as_text(_told(found, said)))
+        click.echo(as_text({**_told(found, said), "notes": notes}))
     else:
         _show(found, said, Console(), explain=explain)
-    if note:
-        click.echo(note, err=True)
+    for one in notes:
+        click.echo(one, err=True)
 
 
 def _answer(index: Index, question: str, part: Slice) -> tuple[str, str]:

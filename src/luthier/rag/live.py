@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
+import shutil
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -98,6 +99,27 @@ def _let_go() -> None:
     """Give memory that is free back to the system, where the C library can."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def clear(spec: RagSpec, folder: Path) -> None:
+    """Delete the search files, and the store too where its vectors have another length.
+
+    A database is left as it is.
+
+    Raises:
+        ModelError: The encoder cannot be used; so ``ResourceError``.
+        StoreError: The store is damaged.
+    """
+    shutil.rmtree(folder / SEARCH, ignore_errors=True)
+    home = folder / STORE
+    if not home.is_dir():
+        return
+    store, encoder = open_store(spec.store, home), open_encoder(spec.encoder)
+    there = store.dimension()
+    wanted = encoder.dimension if made_with(spec, encoder).embed else 0
+    store.close()
+    if there is not None and there != wanted:
+        shutil.rmtree(home)
 
 
 def look(spec: RagSpec, documents: Sequence[Document], folder: Path) -> Look:

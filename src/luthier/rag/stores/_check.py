@@ -41,8 +41,8 @@ def checked(change: Change, dimension: int | None, where: str) -> tuple[pa.Table
             else f"this store keeps passages {'with' if dimension else 'without'} vectors, and "
             f"these come {'with' if found else 'without'}",
             where=where,
-            mend="It was made with another encoder. Index into another folder or table, then "
-            "delete this one.",
+            mend="It was made with another encoder. `luthier rag index --anew` makes it again, "
+            "without its old versions; in PostgreSQL name another `rag.store.table` first.",
         )
     wanted = schema(found)
     if missing := sorted(set(wanted.names) ^ set(rows.schema.names)):
