@@ -5,6 +5,7 @@ from xml.etree import ElementTree as ET
 from luthier.core.statistics import Interval
 from luthier.evaluate.pages import plots
 from luthier.evaluate.pages.sureness import Sureness
+from luthier.evaluate.scorers.confidence import Bin, Point
 
 
 def test_a_bar_stands_at_its_shares() -> None:
@@ -30,8 +31,8 @@ def test_runs_have_marks_of_their_own() -> None:
 
 
 def test_square_plots_name_what_they_show() -> None:
-    bins = ((0.9, Interval(0.5, 0.2, 0.8, 7)),)
-    found = [Sureness(0, 7, bins, ((0.5, 0.0), (1.0, 0.25)))]
+    bins = (Bin(7, 0.9, 0.5, 0.2, 0.8),)
+    found = [Sureness(0, 7, bins, (Point(0.5, 0.0, 0.9), Point(1.0, 0.25, 0.9)))]
     for draw in (plots.reliability, plots.risk):
         svg = ET.fromstring(draw(found, ["<a & b>"]))
         assert svg.get("role") == "img"

@@ -11,6 +11,7 @@ from luthier.core.spec import Spec
 
 LOWER = frozenset(
     {
+        "aurc",
         "bits_per_byte",
         "brier",
         "calibration_error",
@@ -20,6 +21,7 @@ LOWER = frozenset(
         "latency_p50_s",
         "latency_p95_s",
         "latency_s",
+        "nats_per_token",
         "nll_nats",
         "perplexity",
         "prompt_tokens",

@@ -233,7 +233,8 @@ def _of_several(side: Together, quality: Floats) -> list[tuple[str, str, list[in
     base, last = side.names[0], side.names[-1]
     off = quality[1:] - quality[0]
     down, up = _over(np.min, off), _over(np.max, off)
-    mean, spread = quality.mean(axis=0), _over(np.max, quality) - _over(np.min, quality)
+    mean, best = quality.mean(axis=0), _over(np.max, quality)
+    spread = best - _over(np.min, quality)
     new = last if len(side.runs) == 2 else "another run"
     differing = [
         place
@@ -247,7 +248,7 @@ def _of_several(side: Together, quality: Floats) -> list[tuple[str, str, list[in
         ("Got better", f"{new} scored higher than {base}.", _ranked(-up, lambda x: x < 0, -up)),
         ("Other answer, same score", "Neither is quite right, each in its own way.", differing),
         ("Worst in all runs", "Nobody knows, or the reference is wrong.",
-         _ranked(mean, lambda x: x < 1, mean)),
+         _ranked(best, lambda x: x < 1, mean)),
     ]  # fmt: skip
     if len(side.runs) > 2:
         apart = _ranked(-spread, lambda x: x < 0, -spread)

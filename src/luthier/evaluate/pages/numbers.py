@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from luthier.core.statistics import Floats, Interval, holm
-from luthier.evaluate.pages.sides import Together, is_lower
-from luthier.evaluate.statistics.evidence import evidence
+from luthier.evaluate.pages.sides import NEITHER, Together, is_lower
+from luthier.evaluate.statistics.evidence import Span, evidence
 from luthier.evaluate.statistics.power import items_needed
 from luthier.evaluate.statistics.proportions import quantile
 
@@ -103,7 +103,7 @@ def differences(side: Together) -> list[Difference]:
     """Each run against the first in each metric, adjusted for their number."""
     found: list[tuple[Difference, float, float, float]] = []
     groups = side.first.groups
-    for metric in side.metrics:
+    for metric in (name for name in side.metrics if name not in NEITHER):
         base = side.scores(0, metric)
         for run in range(1, len(side.runs)):
             other = side.scores(run, metric)
@@ -188,7 +188,16 @@ def _told(side: Together, run: int, metric: str) -> Interval | None:
 def _mean(values: Floats, groups: list[str], confidence: float) -> Interval:
     within = bool(values.min() >= 0 and values.max() <= 1)
     span = (0.0, 1.0) if within else None
-    return evidence(values, 0.0, groups=groups, span=span, confidence=confidence).interval
+    found = evidence(values, 0.0, groups=groups, span=span, confidence=confidence).interval
+    return _inside(found, span)
+
+
+def _inside(interval: Interval, span: Span | None) -> Interval:
+    """An interval without what lies beyond the ends that no mean can pass."""
+    if span is None:
+        return interval
+    low, high = max(span[0], interval.low), min(span[1], interval.high)
+    return dataclasses.replace(interval, low=low, high=high)
 
 
 def _difference(
@@ -202,7 +211,8 @@ def _difference(
     up, down = int((off > 0).sum()), int((off < 0).sum())
     better, worse = (down, up) if is_lower(of[1]) else (up, down)
     p = min(1.0, 2 * min(known.above, known.below))
-    one = Difference(of[0], of[1], known.interval, "", p, better, worse, None)
+    interval = _inside(known.interval, span)
+    one = Difference(of[0], of[1], interval, "", p, better, worse, None)
     return one, p, known.sd, known.sd_null
 
 

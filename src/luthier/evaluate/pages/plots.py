@@ -94,14 +94,14 @@ def reliability(runs: Sequence[Sureness], names: Sequence[str]) -> str:
     parts = [f'<line x1="{x0}" y1="{y0}" x2="{x1}" y2="{y1}" class="zero"/>']
     for one in runs:
         mark = mark_of(one.run)
-        for sure, share in one.bins:
-            x, y = _xy(sure, share.mean)
-            low, high = _xy(sure, share.low)[1], _xy(sure, share.high)[1]
+        for held in one.bins:
+            x, y = _xy(held.confidence, held.accuracy)
+            low, high = _xy(0, held.low)[1], _xy(0, held.high)[1]
             parts.append(
                 f'<line x1="{x}" x2="{x}" y1="{low}" y2="{high}" stroke="{mark.colour}" '
                 f'stroke-width="1.5"/><path transform="translate({x} {y})" d="{mark.path}" '
                 f'fill="{mark.colour}" stroke="#fff"><title>{escape(names[one.run])}: confidence '
-                f"{sure:.2f}, right {share.mean:.2f}, {share.n} items</title></path>"
+                f"{held.confidence:.2f}, right {held.accuracy:.2f}, {held.n} items</title></path>"
             )
     return _plot(parts, "confidence", "share of right answers", "Reliability")
 
@@ -111,8 +111,9 @@ def risk(runs: Sequence[Sureness], names: Sequence[str]) -> str:
     parts = []
     for one in runs:
         mark = mark_of(one.run)
-        points = " ".join(",".join(map(str, _xy(share, wrong))) for share, wrong in one.curve)
-        x, y = _xy(*one.curve[-1])
+        curve = [(point.coverage, point.risk) for point in one.curve]
+        points = " ".join(",".join(map(str, _xy(share, wrong))) for share, wrong in curve)
+        x, y = _xy(*curve[-1])
         parts.append(
             f'<polyline points="{points}" fill="none" stroke="{mark.colour}" stroke-width="2">'
             f"<title>{escape(names[one.run])}</title></polyline>"

@@ -32,7 +32,9 @@ function badge(run) {
 
 function figure(value) {
   if (value === null || value === undefined) return "–";
-  return (Math.abs(value) < 100 ? value.toFixed(3) : value.toLocaleString("en")).replace("-", "−");
+  const size = Math.abs(value), digits = size < 10 ? 3 : size < 100 ? 1 : 0;
+  const form = {minimumFractionDigits: digits, maximumFractionDigits: digits};
+  return value.toLocaleString("en", form).replace("-", "−");
 }
 
 function card(item, data, metric) {
@@ -152,6 +154,9 @@ function start(root) {
     status.textContent = found.length === data.items.length ? `${count(found.length)} items`
       : `${count(found.length)} of ${count(data.items.length)} items`;
     if (shown < found.length) status.textContent += `, the first ${count(shown)} shown`;
+    const wish = chosen();  // a page in print holds what was looked for, not the first items of many
+    const asked = ["find", "metric", "tag", "kind", "show"].some(key => wish[key]);
+    root.classList.toggle("printed", asked || shown === data.items.length);
     return next;
   }
 

@@ -28,7 +28,8 @@ FIRST = (
 )
 """Of these the first that applies to an item tells how good its answer is."""
 
-_LOWER = LOWER | {"nats_per_token"}
+NEITHER = frozenset({"confidence"})
+"""Metrics of which neither more nor less is better."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Together:
 
 def is_lower(metric: str) -> bool:
     """Whether less of a metric is better."""
-    return metric in _LOWER
+    return metric in LOWER
 
 
 def together(runs: Sequence[RunRows]) -> list[Together]:

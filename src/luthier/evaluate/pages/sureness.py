@@ -1,4 +1,4 @@
-"""How sure answers are, and whether they are right: reliability, and risk against coverage."""
+"""How sure answers are, and whether they are right: what the plots of a page draw."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import dataclasses
 
 import numpy as np
 
-from luthier.core.statistics import Floats, Interval, wilson
+from luthier.core.statistics import Floats
 from luthier.evaluate.pages.sides import Together
+from luthier.evaluate.scorers.confidence import Bin, Point, reliability, risk_coverage
+from luthier.evaluate.scorers.over_items import confident
 
-BINS = 10
 _FEWEST = 5  # of a picture
-_POINTS = 160  # of a curve
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -20,62 +20,29 @@ class Sureness:
 
     Attributes:
         run: Its place among the runs.
-        n: Items with a confidence.
-        bins: Mean confidence in a tenth, and the share of right answers there.
-        curve: Share of items answered, and share of wrong answers among them: surest first.
+        n: Answers with a confidence.
+        bins: Of the reliability plot.
+        curve: Risk by coverage, the surest first.
     """
 
     run: int
     n: int
-    bins: tuple[tuple[float, Interval], ...]
-    curve: tuple[tuple[float, float], ...]
+    bins: tuple[Bin, ...]
+    curve: tuple[Point, ...]
 
 
 def confidences(side: Together, run: int) -> Floats:
-    """How sure each answer is, between 0 and 1; nan where that is not known.
-
-    The confidence of a choice is the share of the likeliest option among all options' likelihood.
-    """
-    held = side.runs[run].option_nats
-    found = np.full(len(held), np.nan)
-    for i, place in enumerate(side.order[run]):
-        if held[place]:
-            losses = np.asarray(held[place])
-            likely = np.exp(losses.min() - losses)
-            found[i] = likely.max() / likely.sum()
-    return found
+    """How sure each answer is, between 0 and 1; nan where that is not known."""
+    return side.scores(run, "confidence")
 
 
 def sureness(side: Together) -> list[Sureness]:
-    """Of each run that tells how sure its answers are, and has at least five such items."""
+    """Of each run that tells how sure its answers are, and has at least five such answers."""
     told = []
-    for run in range(len(side.runs)):
-        sure, right = confidences(side, run), side.scores(run, "accuracy")
-        there = ~(np.isnan(sure) | np.isnan(right))
-        if there.sum() >= _FEWEST:
-            bins = _bins(sure[there], right[there], side.confidence)
-            told.append(Sureness(run, int(there.sum()), bins, _curve(sure[there], right[there])))
+    for i, run in enumerate(side.runs):
+        found = confident(run)
+        if found is not None and len(found[2]) >= _FEWEST:
+            sure, right = np.clip(found[0], 0.0, 1.0), found[1]
+            bins = tuple(reliability(sure, right, coverage=side.confidence))
+            told.append(Sureness(i, len(sure), bins, tuple(risk_coverage(sure, right))))
     return told
-
-
-def _bins(sure: Floats, right: Floats, confidence: float) -> tuple[tuple[float, Interval], ...]:
-    places = np.minimum((sure * BINS).astype(int), BINS - 1)
-    told = []
-    for place in range(BINS):
-        own = places == place
-        if own.any():
-            share = wilson(int(right[own].sum()), int(own.sum()), confidence=confidence)
-            told.append((float(sure[own].mean()), share))
-    return tuple(told)
-
-
-def _curve(sure: Floats, right: Floats) -> tuple[tuple[float, float], ...]:
-    """Answers of one confidence are taken together: no order of theirs is better than another."""
-    order = np.argsort(-sure, kind="stable")
-    counts = np.arange(1, len(order) + 1)
-    risk = np.cumsum(1 - right[order]) / counts
-    last = np.append(np.diff(sure[order]) != 0, True)
-    places = np.flatnonzero(last)
-    if len(places) > _POINTS:
-        places = places[np.linspace(0, len(places) - 1, _POINTS).round().astype(int)]
-    return tuple((float(counts[i] / len(order)), float(risk[i])) for i in places)

@@ -12,17 +12,19 @@ from luthier.core.statistics import Interval
 from luthier.evaluate.gates.told import number
 from luthier.evaluate.pages.numbers import Difference, Line
 from luthier.evaluate.pages.sides import Together
+from luthier.evaluate.scorers.confidence import Bin
 
 _SENTENCES = 6
 
 
 def figure(value: float) -> str:
-    """A figure as a table shows it: three digits behind the point, or four in all."""
-    text = number(value) if abs(value) < 100 else f"{value:,.0f}"
+    """A figure as a table shows it: three digits behind the point, fewer of large ones."""
+    size = abs(value)
+    text = number(value) if size < 10 else f"{value:,.{1 if size < 100 else 0}f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def ends(interval: Interval) -> str:
+def ends(interval: Interval | Bin) -> str:
     """The ends of an interval: ``0.390 to 0.450``."""
     if math.isinf(interval.high):
         return "unknown" if math.isinf(interval.low) else f"{figure(interval.low)} or more"
@@ -67,7 +69,8 @@ def apart(one: Difference) -> str:
     if one.needed is None or one.interval.mean == 0:
         return "cannot tell"
     more = one.needed - one.interval.n
-    return f"cannot tell: {more:,} more items would" if more > 0 else "cannot tell"
+    items = "item" if more == 1 else "items"
+    return f"cannot tell: {more:,} more {items} would" if more > 0 else "cannot tell"
 
 
 def notices(side: Together) -> list[str]:
