@@ -31,7 +31,9 @@ def show_decision(told: Mapping[str, Any], console: Console, page: Path) -> None
     _section(console, "How they answer", *words.behaviour(told))
     if told["update"]:
         facts = told["update"]["facts"]
-        _note(console, f"old fact, new fact: of {facts} facts that changed, once all is up to date")
+        _note(
+            console, f"of {facts} facts that changed: known before; told as before, told anew after"
+        )
     header, rows = words.diagnosis(told)
     named = {told["advice"]["pick"], told["advice"]["runner_up"], told["ranking"][0]}
     _section(console, "Why answers are wrong", header, [r for r in rows if r[0] in named])

@@ -45,26 +45,17 @@ def _sections(told: Mapping[str, Any]) -> list[Section]:
         Section("What would change it", text=[*changes, *allowed]),
         Section("Quality against cost", figures.front(told, "cost"), text=[joined]),
         Section("Quality against latency", figures.front(told, "latency"), text=[joined]),
-        Section(
-            "Quality, latency and cost", header=words.routes(told)[0], rows=words.routes(told)[1]
-        ),
-        Section(
+        _table("Quality, latency and cost", words.routes(told)),
+        _table(
             "Where costs break even with the route taken",
-            header=words.break_even(told)[0],
-            rows=words.break_even(told)[1],
+            words.break_even(told),
             text=["A dash: one of the two is cheaper at any number."],
         ),
-        Section(
-            "How they answer",
-            header=words.behaviour(told)[0],
-            rows=words.behaviour(told)[1],
-            text=replayed,
-        ),
-        Section(
+        _table("How they answer", words.behaviour(told), text=replayed),
+        _table(
             "Why answers are wrong",
-            figures.wrong(told),
-            header=words.diagnosis(told)[0],
-            rows=words.diagnosis(told)[1],
+            words.diagnosis(told),
+            figure=figures.wrong(told),
             left=2,
             text=[
                 "Gain at most: if each of these answers became right. Gain measured: asked again "
@@ -72,15 +63,20 @@ def _sections(told: Mapping[str, Any]) -> list[Section]:
                 "by content alone (badly formed)."
             ],
         ),
-        Section(
-            "What is commonly advised",
-            header=words.lessons(told)[0],
-            rows=words.lessons(told)[1],
-            left=3,
-        ),
+        _table("What is commonly advised", words.lessons(told), left=3),
         *(
             [Section(f"Would more labels help {curve['route']}?", figures.curve(told))]
             if curve
             else []
         ),
     ]
+
+
+def _table(title: str, cells: words.Cells, *, left: int = 1, **more: Any) -> Section:
+    """A section with a table; no line break cuts a figure."""
+    header, rows = cells
+    kept = [
+        [*row[:left], *(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in row[left:])]
+        for row in rows
+    ]
+    return Section(title, header=header, rows=kept, left=left, **more)

@@ -16,7 +16,7 @@ def routes(told: Row) -> Cells:
     """Quality, latency and cost of each route, best first: header and rows."""
     currency, best = told["currency"], told["ranking"][0]
     header = [
-        "route", METRICS[told["metric"]], f"minus {best}", "p50", "p95", f"once {currency}",
+        "route", METRICS[told["metric"]], "minus the best", "p50", "p95", f"once {currency}",
         "per 1,000", "an update", "a month", "",
     ]  # fmt: skip
     rows = []
@@ -54,13 +54,13 @@ def behaviour(told: Row) -> Cells:
     header = ["route", "checked source", "unsupported", "in form"]
     update = told["update"]
     if update:
-        header += ["old fact", "new fact"]
+        header += ["knew it before", "old fact", "new fact"]
     rows = []
     for name in told["ranking"]:
         one = told["routes"][name]
         cells = [_share(one.get(key)) for key in ("sourced", "unsupported", "in_form")]
         if update:
-            cells += [percent(one["update"][key]) for key in ("stale", "fresh")]
+            cells += [percent(one["update"][key]) for key in ("right_before", "stale", "fresh")]
         rows.append([name, *cells])
     return header, rows
 
