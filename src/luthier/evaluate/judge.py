@@ -117,29 +117,44 @@ def judge(
     }
 
     def fill(folder: Path) -> Mapping[str, Any]:
-        rows, scores, told = read_parts(run)
-        places = _to_judge(rows, rubric, run)
-        chosen_rows = [rows[i] for i in places]
         how: dict[str, Any] = {"seed": seed, "progress": progress or Quiet()}
-        if against is None:
-            found = judged_singly(chosen_rows, rubric, by, held, chosen, **how)
-        else:
-            pairs = _paired(chosen_rows, told, against)
-            found = judged_pairs(pairs, rubric, by, held, chosen, **how)
-        _refuse_nonsense(found, by, chosen)
-        votes = (
-            people.read_labels(labels, _labels(rubric, against), {r.item_id for r in rows})
-            if labels
-            else None
-        )
-        summary = _summary(chosen_rows, found, rubric, by, chosen, votes, against, told, seed)
-        _write(folder, rows, scores, told, places, found, summary)
-        return summary
+        return _fill(folder, run, rubric, by, held, chosen, against, labels, **how)
 
     made = held.make(STAGE, JUDGE_VERSION, inputs, fill)
     suite = read_parts(made.path)[2].get("suite", {}).get("name", "run")
     held.keep(f"judged-{suite}-{rubric.name}"[:120], made)
     return made
+
+
+def _fill(
+    folder: Path,
+    run: Path,
+    rubric: Rubric,
+    by: Answerer,
+    store: Store,
+    spec: JudgeSpec,
+    against: Path | None,
+    labels: Path | None,
+    *,
+    seed: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Ask the judge, write the folder, and return its summary; labels are read first."""
+    rows, scores, told = read_parts(run)
+    places = _to_judge(rows, rubric, run)
+    chosen = [rows[i] for i in places]
+    known = {row.item_id for row in rows}
+    votes = people.read_labels(labels, _labels(rubric, against), known) if labels else None
+    how: dict[str, Any] = {"seed": seed, "progress": progress}
+    if against is None:
+        found = judged_singly(chosen, rubric, by, store, spec, **how)
+    else:
+        pairs = _paired(chosen, told, against)
+        found = judged_pairs(pairs, rubric, by, store, spec, **how)
+    _refuse_nonsense(found, by, spec)
+    summary = _summary(chosen, found, rubric, by, spec, votes, against, told, seed)
+    _write(folder, rows, scores, told, places, found, summary)
+    return summary
 
 
 def _to_judge(rows: Sequence[Row], rubric: Rubric, run: Path) -> list[int]:
