@@ -132,16 +132,23 @@ def _asked(task: HarnessTask, lm: HarnessLM, settings: HarnessSettings) -> list[
     """What the harness logs of each item."""
     import lm_eval.evaluator
 
-    with quiet():
-        found = lm_eval.evaluator.evaluate(
-            lm=lm,
-            task_dict={"tasks": {task.name: task.task}, "groups": {}, "group_map": {}},
-            limit=settings.limit,
-            bootstrap_iters=0,
-            log_samples=True,
-            apply_chat_template=settings.chat,
-            fewshot_as_multiturn=settings.chat,
-        )
+    try:
+        with quiet():
+            found = lm_eval.evaluator.evaluate(
+                lm=lm,
+                task_dict={"tasks": {task.name: task.task}, "groups": {}, "group_map": {}},
+                limit=settings.limit,
+                bootstrap_iters=0,
+                log_samples=True,
+                apply_chat_template=settings.chat,
+                fewshot_as_multiturn=settings.chat,
+            )
+    except (ValueError, KeyError, TypeError, IndexError, ZeroDivisionError) as error:
+        raise DataError(
+            f"the harness cannot score this task: {type(error).__name__}: {error}",
+            where=str(task.path or task.name),
+            mend="Look at its fields and its metric_list.",
+        ) from error
     samples: list[dict[str, Any]] = found["samples"][task.name]
     if not samples:
         raise DataError(

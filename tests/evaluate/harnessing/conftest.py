@@ -14,7 +14,7 @@ pytest.importorskip("lm_eval")
 ROWS = [
     {"question": "How many strings has a violin?", "options": ["four", "six"], "answer": 0},
     {"question": "And a guitar?", "options": ["four", "six"], "answer": 1},
-    {"question": "A lute has", "options": ["many more", "none", "one"], "answer": 0},
+    {"question": "A lute has", "options": ["many more", "none"], "answer": 0},
 ]
 KINDS: dict[str, dict[str, Any]] = {
     "choice": {

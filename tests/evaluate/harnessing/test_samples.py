@@ -12,7 +12,7 @@ import pytest
 from suite_fakes import untemplated
 
 from luthier.evaluate.harnessing.lm import HarnessLM
-from luthier.evaluate.harnessing.samples import figures_of, rows_of, scores_of
+from luthier.evaluate.harnessing.samples import figures_of, resampled, rows_of, scores_of
 from luthier.evaluate.harnessing.tasks import HarnessTask, open_tasks
 from luthier.evaluate.runs.plain import give_renderer
 from luthier.models.generate import LocalModel
@@ -35,7 +35,7 @@ def test_choices(write: Callable[..., Path]) -> None:
     samples = told["samples"][task.name]
     rows = rows_of(task, samples, lm)
     assert [row.reference for row in rows] == ["four", "six", "many more"]
-    assert [len(row.option_nats) for row in rows] == [2, 2, 3]
+    assert [len(row.option_nats) for row in rows] == [2, 2, 2]
     for row, sample in zip(rows, samples, strict=True):
         options = sample["doc"]["options"]
         assert row.reply == options[int(np.argmin(row.option_nats))]
@@ -74,3 +74,14 @@ def test_answers_and_continuations(write: Callable[..., Path], kind: str, metric
     assert [row.nll_nats is not None for row in rows] == [kind == "next"] * 3
     assert [row.reference.strip() for row in rows] == ["four", "six", "many more"]
     assert all(metric in own for own in scores_of(task, samples, rows))
+
+
+def test_a_draw_without_a_figure_is_left_out() -> None:
+    def share(values: list[int]) -> float:
+        if 1 not in values:
+            raise ValueError("no positives")
+        return sum(values) / len(values)
+
+    found = resampled(share, [0, 0, 1], confidence=0.95, seed=0)
+    assert found.mean == pytest.approx(1 / 3)
+    assert found.low == pytest.approx(1 / 3)

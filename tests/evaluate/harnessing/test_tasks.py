@@ -25,17 +25,17 @@ def test_rows_are_looked_for_beside_the_file(
 
 
 def test_the_digest_is_that_of_settings_and_rows(write: Callable[..., Path]) -> None:
-    def digest(rows: Any = None, **how: Any) -> str:
-        path = write("choice") if rows is None else write("choice", rows)
-        return open_tasks(str(path), **HOW | how)[0].digest
+    rows = [{"question": q, "options": ["four", "six"], "answer": 0} for q in ("a", "b", "c")]
+    other = [*rows[:2], {**rows[2], "answer": 1}]
 
-    from conftest import ROWS
+    def digest(asked: list[dict[str, Any]], **how: Any) -> str:
+        return open_tasks(str(write("choice", asked)), **HOW | how)[0].digest
 
-    first = digest()
-    assert digest() == first
-    assert digest([*ROWS[:2], {**ROWS[2], "answer": 1}]) != first
-    assert digest(ROWS, shots=1) != first
-    assert digest(ROWS, limit=2) == digest([*ROWS[:2], {**ROWS[2], "answer": 1}], limit=2)
+    first = digest(rows)
+    assert digest(rows) == first
+    assert digest(other) != first
+    assert digest(rows, shots=1) != first
+    assert digest(rows, limit=2) == digest(other, limit=2)
 
 
 def test_a_task_whose_rows_lie_elsewhere_is_refused_without_the_network(

@@ -71,18 +71,29 @@ def figures_of(
     for (metric, by), values in told.items():
         over = aggregation.get(metric)
         if over is not None and not (_is_mean(over) and all(map(_is_number, values))):
-            found[_called(metric, by)] = _resampled(over, values, confidence, seed)
+            found[_called(metric, by)] = resampled(over, values, confidence=confidence, seed=seed)
     return found
 
 
-def _resampled(
-    over: Callable[[list[Any]], Any], values: list[Any], confidence: float, seed: int
+def resampled(
+    over: Callable[[list[Any]], Any], values: list[Any], *, confidence: float, seed: int
 ) -> Interval:
+    """A figure over values, with the interval of a percentile bootstrap.
+
+    Args:
+        over: What makes the figure; samples that it cannot make one of are left out.
+        values: Of the items.
+        confidence: Coverage of the interval.
+        seed: Of the samples.
+    """
     random = np.random.default_rng(seed)
     drawn = []
     for _ in range(DRAWS):
         chosen = random.integers(0, len(values), len(values)).tolist()
-        figure = float(over([values[n] for n in chosen]))
+        try:
+            figure = float(over([values[n] for n in chosen]))
+        except (ValueError, ZeroDivisionError):
+            continue
         if math.isfinite(figure):
             drawn.append(figure)
     aside = (1 - confidence) / 2

@@ -120,7 +120,7 @@ def _installed() -> Iterator[None]:
 @contextlib.contextmanager
 def _explained(told: str, online: bool) -> Iterator[None]:
     """What the harness and its libraries say of a task they cannot open, as a ``DataError``."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     try:
         yield
