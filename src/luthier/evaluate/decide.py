@@ -43,7 +43,7 @@ class DecideSpec(Spec):
     """Models behind endpoints, measured beside the others; the test questions, and with ``rag``
     the passages, are sent there."""
     prices: PricesSpec = PricesSpec()
-    """What things cost."""
+    """Of machine hours and labels; see below."""
     volume: float = Field(10_000, ge=0)
     """Answers a month."""
     updates: float = Field(1.0, ge=0)

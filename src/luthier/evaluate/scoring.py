@@ -148,6 +148,7 @@ def asked_scores(
     answers = [said[i] for i in there]
     references = [[r for r in items[i].references if r.strip()] for i in there]
     groups = [items[i].group or items[i].id for i in there]
+    columns: list[dict[str, float]]
     for name in dict.fromkeys(wanted):
         match name:
             case "bleu" | "chrf":

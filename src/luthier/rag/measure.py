@@ -110,7 +110,8 @@ class Measurement:
 
     @property
     def _known(self) -> npt.NDArray[np.bool_]:
-        return ~np.isnan(np.array(list(self.values.values())))
+        known: npt.NDArray[np.bool_] = ~np.isnan(np.array(list(self.values.values())))
+        return known
 
     def latency_ms(self, percentile: float) -> float:
         """So many per cent of the questions took at most this long."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from luthier.core.errors import DataError
 from luthier.core.records import Document, Example
@@ -57,5 +57,7 @@ def named(found: Iterable[Record], origin: str, told: str) -> Iterator[Record]:
         return told + name.removeprefix(origin) if name.startswith(origin) else name
 
     for record in found:
-        more = {"document_id": short(record.document_id)} if isinstance(record, Example) else {}
+        more: dict[str, Any] = (
+            {"document_id": short(record.document_id)} if isinstance(record, Example) else {}
+        )
         yield dataclasses.replace(record, id=short(record.id), group=short(record.group), **more)

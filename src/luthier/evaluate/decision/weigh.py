@@ -203,7 +203,7 @@ def _route(
     name, rows = one.candidate.name, one.rows
     cost, scores = costing.of(name), table.scores[name]
     times = [row.latency_s for row in rows if row.latency_s is not None]
-    mended: dict[str, Floats] = {**one.oracle}
+    mended: dict[str, Floats] = dict(one.oracle.items())
     if "badly formed" in one.reasons:
         mended["badly formed"] = well_formed(one.reasons, scores)
     return {

@@ -142,9 +142,8 @@ def model(
         from luthier.models.generate import LocalModel
         from luthier.models.load import load_network
 
-        how: dict[str, Any] = {
-            "device": device, "precision": chosen, "quantisation": quantisation,
-        }  # fmt: skip
+        how: dict[str, Any] = {"device": device, "precision": chosen}
+        how["quantisation"] = quantisation
         if adapter is None and gives_labels(folder):
             return open_tuned(folder, **how)
         loaded = load_network(folder, adapter=adapter, **how)

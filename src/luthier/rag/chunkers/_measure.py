@@ -105,7 +105,7 @@ def _starts(text: str, base: int, token_offsets: TokenOffsets) -> npt.NDArray[np
     found = np.fromiter((start for start, _ in offsets), np.uint32, len(offsets))
     wide = np.flatnonzero(np.diff(found, append=np.uint32(len(text))) > LONG_TOKEN_CHARS)
     inner = [
-        np.arange(start + _UNKNOWN_CHARS, end, _UNKNOWN_CHARS, np.uint32)
+        np.arange(start + _UNKNOWN_CHARS, end, _UNKNOWN_CHARS, dtype=np.uint32)
         for start, end in (offsets[at] for at in wide.tolist())
         if end - start > LONG_TOKEN_CHARS
     ]
