@@ -101,7 +101,7 @@ def _point(told: Mapping[str, Any], name: str, x: float, *, taken: bool) -> dict
 
 
 def _labels(told: Mapping[str, Any], place: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Names to the right of their points, moved down where they would lie on each other."""
+    """Names to the right of their points, moved where they would lie on each other."""
     routes, taken = told["routes"], told["advice"]["pick"]
     top = max(one["mean"]["high"] for one in routes.values()) or 1.0
     across = {name: math.log10(x) for name, x in place.items()}
@@ -111,8 +111,12 @@ def _labels(told: Mapping[str, Any], place: Mapping[str, float]) -> list[dict[st
     for name in told["ranking"]:
         own = down = (1 - routes[name]["mean"]["mean"] / top) * _PLOT_PX
         near = [y for x, y in written if abs(x - across[name]) < width * _LABEL_SHARE]
-        while any(abs(down - y) < _LINE_PX for y in near):
-            down += _LINE_PX / 3
+        for step in range(3 * len(routes)):  # down, and up again from the bottom
+            down = own + step * _LINE_PX / 3
+            if down > _PLOT_PX - _LINE_PX / 2:
+                down = min(own, _PLOT_PX - _LINE_PX / 2) - step * _LINE_PX / 3
+            if all(abs(down - y) >= _LINE_PX for y in near):
+                break
         written.append((across[name], down))
         made.append(
             {
