@@ -26,3 +26,7 @@ def test_an_unknown_document_is_told(tiny_encoder: Path, tmp_path: Path) -> None
     project = write(tmp_path, tiny_encoder)
     call("index", "--project", project, "--quiet")
     assert "has a document 'nobody'" in call("erase", "nobody", "--project", project).output
+    listed = call("query", "kelp", "--project", project, "--json", "--quiet")
+    known = json.loads(listed.stdout)["passages"][0]["document_id"]
+    told = call("erase", known.replace("#", ":") + ":", "--project", project).output
+    assert f"Is it '{known}'" in told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -38,7 +40,7 @@ def command(
         raise DataError(
             f"no version of the index has a document '{unknown[0]}'",
             where=str(living.folder_of(work)),
-            mend="`luthier rag query --json` tells ids of documents.",
+            mend=_near(unknown[0], held),
         )
     others = copies(documents, store).now
     before = len(store.versions())
@@ -58,3 +60,10 @@ def command(
         )
     if others:
         click.echo(f"The same text still stands in: {', '.join(others)}")
+
+
+def _near(name: str, held: Iterable[str]) -> str:
+    """What may be meant: people name the place that is shown, ``faq.md:1``, for ``faq.md#1``."""
+    near = difflib.get_close_matches(name, sorted(held), n=3)
+    meant = f"Is it {' or '.join(repr(one) for one in near)}? " if near else ""
+    return f"{meant}`luthier rag query --json` tells ids of documents."
