@@ -82,7 +82,7 @@ def open_body(
                     where="encoder.precision",
                     mend="Leave `precision` out, or take runtime onnx or torch.",
                 )
-            return opened or FusedBody(load_body(folder, "bfloat16"), int8=precision == "int8")
+            return opened or FusedBody(_bert(folder), int8=precision == "int8")
         case "onnx":
             from luthier.models._body_onnx import OnnxBody
 
@@ -120,10 +120,16 @@ def _choose(
     bert = read_config(folder).get("model_type") == "bert"
     if precision != "float32" and bert and library()[0] is not None:
         try:
-            return "fused", FusedBody(load_body(folder, "bfloat16"), int8=precision == "int8")
+            return "fused", FusedBody(_bert(folder), int8=precision == "int8")
         except UnknownToKernelsError:
             pass
     return ("onnx" if precision == "int8" else "torch"), None
+
+
+def _bert(folder: Path) -> Any:
+    from luthier.models._slim_bert import slim_bert
+
+    return slim_bert(folder) or load_body(folder, "bfloat16")
 
 
 def on_cpu(device: str | None) -> bool:
