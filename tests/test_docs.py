@@ -68,7 +68,8 @@ def _commands(page: Path) -> list[str]:
     """The lines of a page's indented and fenced shell blocks, without comments and prompts."""
     lines = []
     fenced = False
-    for line in page.read_text(encoding="utf-8").splitlines():
+    joined = re.sub(r"\\\n\s*", "", page.read_text(encoding="utf-8"))  # a command on several lines
+    for line in joined.splitlines():
         if line.lstrip().startswith("```"):
             fenced = not fenced
         elif fenced or line.startswith("    "):
