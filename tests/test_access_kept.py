@@ -113,7 +113,7 @@ def test_broken_front_matter_closes_the_file(tmp_path: Path) -> None:
 
 def test_a_column_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"text\n{LONG}\n")
-    with pytest.raises(DataError, match=r"no column named 'who'[^?]*Check `id_field`, `access_field`"):
+    with pytest.raises(DataError, match=r"no column named 'who'[^?]*, `access_field`, `modified"):
         collected(tmp_path, CsvSource(path="a.csv", text="text", access_field="who"))
 
 
